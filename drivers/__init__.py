@@ -1,0 +1,1 @@
+"""Ways in, one folder each; found by entry point, never imported by name."""

@@ -1,0 +1,1 @@
+"""Configuration, wiring and supervision of the running gateway."""

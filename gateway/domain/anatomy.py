@@ -1,0 +1,132 @@
+"""Nerves, stimulation sites in order, muscles, and the segments where compression is common.
+
+The facts are data (`config/anatomy/*.toml`, each with its source); this module knows what to ask of them:
+is this recording possible, which of two sites is more distal, may a segment count at all.
+"""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from gateway.domain.recording import Modality, Recording
+from gateway.errors import DataError
+
+
+class Standing(enum.StrEnum):
+    """Whether a segment may count as a site of conduction block."""
+
+    ELIGIBLE = "eligible"
+    COMPRESSION_SITE = "compression_site"
+    CONTAMINATED = "contaminated_segment"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExcludedSegment:
+    """Two neighbouring sites between which nerves are commonly compressed."""
+
+    distal: str
+    proximal: str
+    why: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nerve:
+    """One nerve; `sites` are its motor stimulation sites, distal to proximal, empty for a sensory nerve."""
+
+    limb: str
+    mdc: str | None = None
+    sites: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    excluded: tuple[ExcludedSegment, ...] = ()
+    sensory_nerves: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Muscle:
+    """A recording muscle and its MDC code (side unspecified)."""
+
+    text: str
+    mdc: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SitePoint:
+    """A stimulation point: a named site, or (inching) a position beyond it, in mm from the electrode."""
+
+    site: str
+    position_mm: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anatomy:
+    """The nerves and muscles this installation knows, and where its facts come from."""
+
+    id: str
+    source: str
+    nerves: Mapping[str, Nerve]
+    muscles: Mapping[str, Muscle]
+    sensory_stimulation_sites: tuple[str, ...]
+    sensory_recording_sites: tuple[str, ...]
+    _names: Mapping[str, str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        names = {alias: name for name, nerve in self.nerves.items() for alias in (name, *nerve.aliases)}
+        object.__setattr__(self, "_names", names)
+
+    def check(self, recording: Recording) -> Recording:
+        """The recording with its nerve under this anatomy's name; DataError when it cannot exist."""
+        name = self._names.get(recording.nerve)
+        if name is None:
+            raise DataError(_unknown("nerve", recording.nerve, self.nerves), "nerve")
+        nerve = self.nerves[name]
+        if recording.modality is Modality.SENSORY:
+            _among("stimulation_site", recording.stimulation_site, self.sensory_stimulation_sites)
+            _among("recording_site", recording.recording_site, self.sensory_recording_sites)
+        elif not nerve.sites:
+            raise DataError(f"the {name} nerve has no motor stimulation sites", "nerve")
+        else:
+            _among("stimulation_site", recording.stimulation_site, nerve.sites)
+            _among("recording_site", recording.recording_site, tuple(self.muscles))
+        return recording if name == recording.nerve else replace(recording, nerve=name)
+
+    def order(self, nerve: str, point: SitePoint) -> tuple[int, float]:
+        """A key that sorts the stimulation points of a nerve from distal to proximal."""
+        index = self.nerves[nerve].sites.index(point.site)
+        return index, -1.0 if point.position_mm is None else point.position_mm
+
+    def named_segments(
+        self, nerve: str, distal: SitePoint, proximal: SitePoint
+    ) -> tuple[tuple[str, str], ...]:
+        """The segments between neighbouring named sites that lie, wholly or in part, between two points.
+
+        An inching point lies somewhere between its named site and the next one.
+        """
+        sites = self.nerves[nerve].sites
+        first = sites.index(distal.site)
+        last = sites.index(proximal.site) + (proximal.position_mm is not None)
+        last = min(max(last, first + 1), len(sites) - 1)
+        return tuple((sites[i], sites[i + 1]) for i in range(first, last))
+
+    def standing(self, nerve: str, distal: SitePoint, proximal: SitePoint) -> Standing:
+        """Whether the segment between two points may count, by the compression sites it touches."""
+        excluded = {(entry.distal, entry.proximal) for entry in self.nerves[nerve].excluded}
+        touched = self.named_segments(nerve, distal, proximal)
+        if not excluded.intersection(touched):
+            return Standing.ELIGIBLE
+        return Standing.COMPRESSION_SITE if len(touched) == 1 else Standing.CONTAMINATED
+
+    def missing_sites(self, nerve: str, distal: SitePoint, proximal: SitePoint) -> tuple[str, ...]:
+        """The edges of compression sites that lie inside a contaminated segment and were not stimulated."""
+        edges = {site for entry in self.nerves[nerve].excluded for site in (entry.distal, entry.proximal)}
+        inner = [pair[1] for pair in self.named_segments(nerve, distal, proximal)[:-1]]
+        return tuple(site for site in inner if site in edges)
+
+
+def _among(what: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise DataError(_unknown(what.replace("_", " "), value, known), what)
+
+
+def _unknown(what: str, value: str, known: Mapping[str, object] | tuple[str, ...]) -> str:
+    return f"unknown {what} {value[:40]!r}; known: {', '.join(known)}"

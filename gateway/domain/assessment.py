@@ -1,0 +1,164 @@
+"""The assessment: everything the gateway says about a study, and its form as the published document.
+
+Status is preliminary for ever: the physician signs in the hospital's system. The document never holds a
+patient's name or identifier.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Final
+
+from gateway.domain.criteria import CriteriaSet
+from gateway.domain.findings import Action, Finding
+from gateway.domain.recording import Marks, NoResponse, Recording, Response
+from gateway.domain.sensory import SensoryResult
+from gateway.domain.sites import Evoked
+from gateway.domain.study import StudyHeader
+from gateway.domain.support import MmnSupport
+
+SCHEMA: Final = "emg-gateway/assessment/1"
+
+Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
+JsonObject = dict[str, Json]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """One study as it stands: the recordings used, the findings, the sensory results, the support."""
+
+    header: StudyHeader
+    grading: str
+    norms: str
+    criteria: tuple[CriteriaSet, ...]
+    recordings: tuple[Evoked, ...]
+    findings: tuple[Finding, ...]
+    sensory: tuple[SensoryResult, ...]
+    sensory_normal: bool | None
+    mmn: MmnSupport
+    guidance: tuple[Action, ...]
+
+
+def document(assessment: Assessment, *, study_id: str, gateway_version: str) -> JsonObject:
+    """The published Assessment document; `study_id` is the device's id or the opaque code."""
+    return {
+        "schema": SCHEMA,
+        "study_id": study_id,
+        "status": "preliminary",
+        "gateway_version": gateway_version,
+        "simulated": assessment.header.simulated,
+        "grading": assessment.grading,
+        "norms": assessment.norms,
+        "criteria": {
+            entry.id: {
+                "title": entry.title,
+                "source": entry.source,
+                "status": entry.status,
+                "version": entry.version,
+            }
+            for entry in assessment.criteria
+        },
+        "recordings": [recording_object(entry) for entry in assessment.recordings],
+        "segments": [segment_object(entry) for entry in assessment.findings],
+        "sensory": [sensory_object(entry) for entry in assessment.sensory],
+        "sensory_normal": assessment.sensory_normal,
+        "mmn": {
+            "support": assessment.mmn.support,
+            "reasons": assessment.mmn.reasons,
+            "missing": assessment.mmn.missing,
+            "caveats": assessment.mmn.caveats,
+        },
+    }
+
+
+def recording_object(entry: Evoked) -> JsonObject:
+    """One entry of `recordings`: the site, the marks graded on, whose they are, what was wrong."""
+    found = _sites(entry.recording)
+    found |= {
+        "marks": None if entry.graded is None else marks_object(entry.graded),
+        "marked_by": entry.marked_by,
+        "quality": entry.quality,
+    }
+    if entry.gateway is not None:
+        found["gateway_marks"] = marks_object(entry.gateway)
+    if entry.filled:
+        found["filled_by_gateway"] = entry.filled
+    return found
+
+
+def _sites(recording: Recording) -> JsonObject:
+    found: JsonObject = {
+        "modality": recording.modality,
+        "nerve": recording.nerve,
+        "side": recording.side,
+        "recording_site": recording.recording_site,
+        "stimulation_site": recording.stimulation_site,
+    }
+    optional = ("site_position_mm", "distance_mm", "recorded_at", "skin_temperature_c")
+    return found | {
+        name: getattr(recording, name) for name in optional if getattr(recording, name) is not None
+    }
+
+
+def marks_object(response: Response) -> JsonObject | None:
+    """The quantities of a response by name; None where nothing was evoked."""
+    return None if isinstance(response, NoResponse) else _quantities(response)
+
+
+def _quantities(marks: Marks) -> JsonObject:
+    values = {field.name: getattr(marks, field.name) for field in fields(marks)}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def segment_object(entry: Finding) -> JsonObject:
+    """One entry of `segments`: the comparison, a grade a set, the finding with its reasons."""
+    segment = entry.segment
+    found: JsonObject = {
+        "nerve": segment.nerve,
+        "side": segment.side,
+        "recording_site": segment.recording_site,
+        "distal_site": segment.distal_point.site,
+        "proximal_site": segment.proximal_point.site,
+    }
+    if segment.inching:
+        found["distal_position_mm"] = segment.distal_point.position_mm
+        found["proximal_position_mm"] = segment.proximal_point.position_mm
+    return found | {
+        "amplitude_ratio": segment.amplitude_ratio,
+        "amplitude_reduction_percent": segment.amplitude_reduction_percent,
+        "area_reduction_percent": segment.area_reduction_percent,
+        "duration_increase_percent": segment.duration_increase_percent,
+        "conduction_velocity_m_s": segment.conduction_velocity_m_s,
+        "grades": dict(entry.grades),
+        "temporal_dispersion": segment.temporal_dispersion,
+        "finding": entry.finding,
+        "reasons": entry.reasons,
+        "actions": tuple(dict.fromkeys(action.code for action in entry.actions)),
+    }
+
+
+def sensory_object(entry: SensoryResult) -> JsonObject:
+    """One entry of `sensory`: the result, the amplitude and the limits that were applied."""
+    recording = entry.evoked.recording
+    return {
+        "nerve": recording.nerve,
+        "side": recording.side,
+        "recording_site": recording.recording_site,
+        "stimulation_site": recording.stimulation_site,
+        "result": entry.result,
+        "amplitude_uv": None if isinstance(entry.evoked.graded, NoResponse) else entry.evoked.amplitude,
+        "velocity_m_s": entry.velocity_m_s,
+        "limits": dict(entry.limits),
+        "reasons": entry.reasons,
+    }
+
+
+def action_object(action: Action) -> JsonObject:
+    """One entry of the guidance: what to record, where, and why."""
+    return {
+        "code": action.code,
+        "nerve": action.nerve,
+        "side": action.side,
+        "stimulation_site": action.stimulation_site,
+        "recording_site": action.recording_site,
+        "why": action.why,
+    }

@@ -1,0 +1,223 @@
+"""One sweep at one stimulation site: the fact everything else is computed from.
+
+A recording says where the nerve was stimulated and recorded (nerve, side, sites), how (stimulus, filters,
+distance, temperature) and what came back: the machine's own marks, the curve itself, or both. Three kinds
+of absence are kept apart: `None` (not recorded), `NO_RESPONSE` (stimulated, nothing evoked) and, further
+down the pipeline, "not assessable".
+"""
+
+import enum
+import math
+from dataclasses import dataclass, fields
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.errors import DataError
+
+
+class Modality(enum.StrEnum):
+    """Motor (CMAP over a muscle) or sensory (SNAP over a nerve)."""
+
+    MOTOR = "motor"
+    SENSORY = "sensory"
+
+
+class Side(enum.StrEnum):
+    """Side of the body."""
+
+    LEFT = "left"
+    RIGHT = "right"
+
+
+class NoResponse(enum.Enum):
+    """The nerve was stimulated and nothing came back. Not zero, not missing."""
+
+    NO_RESPONSE = "absent"
+
+
+NO_RESPONSE: Final = NoResponse.NO_RESPONSE
+
+# The largest value each quantity can have; beyond it is a unit or decimal slip, not a patient. Same as in
+# the Study document's schema.
+_LARGEST: Final[dict[str, float]] = {
+    "onset_latency_ms": 1000,
+    "peak_latency_ms": 1000,
+    "amplitude_mv": 1000,
+    "amplitude_uv": 100_000,
+    "peak_to_peak_mv": 1000,
+    "peak_to_peak_uv": 100_000,
+    "negative_area_mv_ms": 100_000,
+    "negative_duration_ms": 1000,
+    "total_duration_ms": 1000,
+}
+
+
+class _CheckedQuantities:
+    """Refuses negative, non-finite and impossible quantities on construction."""
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        for field in fields(self):  # type: ignore[arg-type]  # only dataclasses derive from it
+            value = getattr(self, field.name)
+            if value is None:
+                continue
+            if not 0 <= value <= _LARGEST[field.name]:  # NaN fails every comparison
+                raise DataError(f"{value} is impossible (0 to {_LARGEST[field.name]:g})", field.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MotorMarks(_CheckedQuantities):
+    """What was read off a CMAP; amplitude, area and duration are those of the negative peak.
+
+    Source: clinical reference 2.1. `None`: not measured. `peak_to_peak_mv` is never compared with
+    `amplitude_mv`; `total_duration_ms` runs to the end of the last negative phase.
+    """
+
+    onset_latency_ms: float | None = None
+    peak_latency_ms: float | None = None
+    amplitude_mv: float | None = None
+    peak_to_peak_mv: float | None = None
+    negative_area_mv_ms: float | None = None
+    negative_duration_ms: float | None = None
+    total_duration_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensoryMarks(_CheckedQuantities):
+    """What was read off a SNAP; `amplitude_uv` is baseline to negative peak."""
+
+    onset_latency_ms: float | None = None
+    peak_latency_ms: float | None = None
+    amplitude_uv: float | None = None
+    peak_to_peak_uv: float | None = None
+    negative_duration_ms: float | None = None
+    total_duration_ms: float | None = None
+
+
+Marks = MotorMarks | SensoryMarks
+Response = Marks | NoResponse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Waveform:
+    """A sampled sweep: integer counts, clinical negative stored as positive numbers.
+
+    `samples` is one-dimensional int32 and read-only; sample 0 lies `start_ms` after the stimulus
+    (negative: before it).
+    """
+
+    sampling_rate_hz: float
+    start_ms: float
+    microvolts_per_count: float
+    samples: NDArray[np.int32]
+
+    def __post_init__(self) -> None:
+        for name in ("sampling_rate_hz", "microvolts_per_count"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise DataError("must be a number above zero", name)
+        if not math.isfinite(self.start_ms):
+            raise DataError("must be a finite number", "start_ms")
+        if self.samples.ndim != 1 or self.samples.size < 2:
+            raise DataError("a waveform needs at least two samples", "samples")
+        samples = np.array(self.samples, dtype=np.int32)
+        samples.flags.writeable = False
+        object.__setattr__(self, "samples", samples)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Waveform):
+            return NotImplemented
+        return (
+            self.sampling_rate_hz == other.sampling_rate_hz
+            and self.start_ms == other.start_ms
+            and self.microvolts_per_count == other.microvolts_per_count
+            and np.array_equal(self.samples, other.samples)
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # arrays are not hashable
+
+    @property
+    def microvolts(self) -> NDArray[np.float64]:
+        """The sweep in microvolts, clinical negative positive."""
+        return self.samples.astype(np.float64) * np.float64(self.microvolts_per_count)
+
+    @property
+    def times_ms(self) -> NDArray[np.float64]:
+        """The time of each sample after the stimulus, in ms."""
+        steps: NDArray[np.float64] = np.arange(self.samples.size, dtype=np.float64)
+        return np.float64(self.start_ms) + steps * np.float64(1000.0 / self.sampling_rate_hz)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stimulus:
+    """The electrical stimulus; `supramaximal` is the operator's or the cart's statement."""
+
+    intensity_ma: float | None = None
+    duration_ms: float | None = None
+    supramaximal: bool | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("intensity_ma", "duration_ms"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < math.inf:
+                raise DataError(f"{value} is impossible (0 or more)", name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """One stimulation and what came back.
+
+    `distance_mm` runs to the next more distal stimulation site recorded for the same nerve, side and
+    muscle, for the most distal one to the active electrode; `distance_to_recording_mm` always to the
+    active electrode. `site_position_mm` (from the active electrode) marks an inching site, filed under the
+    next named distal site.
+    """
+
+    modality: Modality
+    nerve: str
+    side: Side
+    recording_site: str
+    stimulation_site: str
+    site_position_mm: float | None = None
+    distance_mm: float | None = None
+    distance_to_recording_mm: float | None = None
+    recorded_at: str | None = None
+    skin_temperature_c: float | None = None
+    stimulus: Stimulus = Stimulus()
+    filter_hz: tuple[float, float] | None = None
+    gain_uv_per_div: float | None = None
+    notch_hz: float | None = None
+    averages: int | None = None
+    montage_id: str | None = None
+    operator: str | None = None
+    measured: Response | None = None
+    waveform: Waveform | None = None
+
+    def __post_init__(self) -> None:
+        if self.measured is None and self.waveform is None:
+            raise DataError("neither measured values nor a waveform", self.name)
+        expected = MotorMarks if self.modality is Modality.MOTOR else SensoryMarks
+        if not isinstance(self.measured, (expected, NoResponse, type(None))):
+            raise DataError(f"the marks of a {self.modality} recording are of another kind", self.name)
+        for name, at_least in _POSITIVE:
+            value = getattr(self, name)
+            if value is not None and not at_least <= value < math.inf:
+                raise DataError(f"{value} is impossible", name)
+
+    @property
+    def name(self) -> str:
+        """How a message names this recording: `motor ulnar right adm wrist`."""
+        position = "" if self.site_position_mm is None else f"@{self.site_position_mm:g}mm"
+        where = f"{self.recording_site} {self.stimulation_site}{position}"
+        return f"{self.modality} {self.nerve} {self.side} {where}"
+
+
+_POSITIVE: Final = (
+    ("site_position_mm", 0.0),
+    ("distance_mm", 5e-324),  # above zero
+    ("distance_to_recording_mm", 5e-324),
+)
+
+MarkedBy = Literal["device", "gateway"]

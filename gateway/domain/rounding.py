@@ -1,0 +1,31 @@
+"""Rounding as a person does it: half up, on the decimal that is printed, before any limit is compared.
+
+An increase of exactly 30 % can be 29.999… in binary; a grade must not hang on that.
+"""
+
+from decimal import ROUND_HALF_UP, Decimal
+
+PERCENT_DECIMALS = 1
+RATIO_DECIMALS = 3
+MILLISECOND_DECIMALS = 2
+MILLIVOLT_DECIMALS = 3
+MICROVOLT_DECIMALS = 1
+AREA_DECIMALS = 2
+VELOCITY_DECIMALS = 1
+
+
+def half_up(value: float | Decimal, decimals: int) -> float:
+    """`value` rounded half up to `decimals` places."""
+    exact = value if isinstance(value, Decimal) else Decimal(repr(float(value)))
+    return float(exact.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP))
+
+
+def reduction_percent(reference: float, value: float) -> float:
+    """100 * (reference - value) / reference, computed in decimals, rounded half up to one place."""
+    whole = Decimal(repr(float(reference)))
+    return half_up(100 * (whole - Decimal(repr(float(value)))) / whole, PERCENT_DECIMALS)
+
+
+def quotient(part: float, whole: float, decimals: int) -> float:
+    """Part by whole, computed in decimals, rounded half up."""
+    return half_up(Decimal(repr(float(part))) / Decimal(repr(float(whole))), decimals)

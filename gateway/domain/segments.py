@@ -1,0 +1,163 @@
+"""Proximal against distal: what happens to the CMAP between two stimulation sites.
+
+A conduction block shows as a proximal response that is smaller than the distal one without being longer.
+`compare` gives both reductions, the change of duration and the velocity of one segment; it does not judge.
+Formulas (D distal, P proximal, negative peak, baseline to peak): reduction = 100 (D - P) / D,
+duration increase = 100 (P - D) / D, rounded half up to one decimal before anything is compared.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from gateway.domain.anatomy import Anatomy, SitePoint, Standing
+from gateway.domain.recording import Modality, MotorMarks, Recording, Side
+from gateway.domain.rounding import RATIO_DECIMALS, VELOCITY_DECIMALS, half_up, quotient, reduction_percent
+from gateway.domain.sites import Evoked, used
+
+# A duration increase above this is temporal dispersion. Source: EFNS/PNS 2010 (30 %).
+_DISPERSION_PERCENT: Final = 30.0
+# Finer than any cart reports; keeps the binary noise of a difference of two latencies out of the velocity.
+_LATENCY_DECIMALS: Final = 6
+# A proximal response larger than the distal one by more than this is an anastomosis or a technical fault.
+# Source: engineering setting, no published authority (20 to 25 %).
+_PROXIMAL_LARGER_PERCENT: Final = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """Two neighbouring recorded sites of one nerve, side and muscle, compared.
+
+    Percentages have one decimal, the ratio three. None: cannot be computed, `notes` says why.
+    """
+
+    nerve: str
+    side: Side
+    recording_site: str
+    distal: Evoked
+    proximal: Evoked
+    standing: Standing
+    amplitude_ratio: float | None = None
+    amplitude_reduction_percent: float | None = None
+    area_reduction_percent: float | None = None
+    duration_increase_percent: float | None = None
+    conduction_velocity_m_s: float | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def temporal_dispersion(self) -> bool | None:
+        """Whether the duration grows by more than 30 %; None when it is not known."""
+        increase = self.duration_increase_percent
+        return None if increase is None else increase > _DISPERSION_PERCENT
+
+    @property
+    def distal_point(self) -> SitePoint:
+        """Where the distal stimulation was."""
+        return point(self.distal.recording)
+
+    @property
+    def proximal_point(self) -> SitePoint:
+        """Where the proximal stimulation was."""
+        return point(self.proximal.recording)
+
+    @property
+    def inching(self) -> bool:
+        """Whether an end lies between two named sites: a short segment."""
+        points = (self.distal_point, self.proximal_point)
+        return any(end.position_mm is not None for end in points)
+
+
+def point(recording: Recording) -> SitePoint:
+    """The stimulation point of a recording."""
+    return SitePoint(site=recording.stimulation_site, position_mm=recording.site_position_mm)
+
+
+def motor_sites(nerve_recordings: Iterable[Evoked], anatomy: Anatomy) -> dict[str, list[Evoked]]:
+    """The used recording of each site by muscle, distal to proximal, of one nerve and side."""
+    series: dict[str, dict[SitePoint, list[Evoked]]] = {}
+    for entry in nerve_recordings:
+        if entry.recording.modality is Modality.MOTOR:
+            sites = series.setdefault(entry.recording.recording_site, {})
+            sites.setdefault(point(entry.recording), []).append(entry)
+    return {
+        muscle: [
+            used(sites[where])
+            for where in sorted(sites, key=lambda p: anatomy.order(sites[p][0].recording.nerve, p))
+        ]
+        for muscle, sites in series.items()
+    }
+
+
+def segments(sites: Sequence[Evoked], anatomy: Anatomy) -> tuple[Segment, ...]:
+    """Each pair of neighbouring sites of one nerve, side and muscle, given distal to proximal."""
+    return tuple(compare(distal, proximal, anatomy) for distal, proximal in pairwise(sites))
+
+
+def compare(distal: Evoked, proximal: Evoked, anatomy: Anatomy) -> Segment:
+    """The segment between two sites; quantities that cannot be computed are None, with a note."""
+    nerve = distal.recording.nerve
+    standing = anatomy.standing(nerve, point(distal.recording), point(proximal.recording))
+    drift = [e for e in (distal, proximal) if "electrode_drift" in e.quality]
+    notes: tuple[str, ...] = ("electrode_drift",) if drift else ()
+    ratio = amplitude = area = duration = velocity = None
+    near, far = distal.motor, proximal.motor
+    if distal.graded is None or proximal.graded is None:
+        notes = ("unmarkable", *notes)
+    elif near is None:
+        notes = ("no_distal_response", *notes)
+    elif far is None:
+        ratio, amplitude, area = 0.0, 100.0, 100.0
+        notes = ("no_proximal_response", *notes)
+    else:
+        if near.amplitude_mv and far.amplitude_mv is not None:
+            ratio = quotient(far.amplitude_mv, near.amplitude_mv, RATIO_DECIMALS)
+        amplitude = _reduction(near.amplitude_mv, far.amplitude_mv)
+        area = _reduction(near.negative_area_mv_ms, far.negative_area_mv_ms)
+        duration = _increase(near.negative_duration_ms, far.negative_duration_ms)
+        velocity = _velocity(near, far, _length_mm(distal.recording, proximal.recording))
+    if amplitude is not None and amplitude < -_PROXIMAL_LARGER_PERCENT:
+        notes, velocity = ("proximal_larger", *notes), None
+    return Segment(
+        nerve=nerve,
+        side=distal.recording.side,
+        recording_site=distal.recording.recording_site,
+        distal=distal,
+        proximal=proximal,
+        standing=standing,
+        amplitude_ratio=ratio,
+        amplitude_reduction_percent=amplitude,
+        area_reduction_percent=area,
+        duration_increase_percent=duration,
+        conduction_velocity_m_s=velocity,
+        notes=notes,
+    )
+
+
+def _reduction(near: float | None, far: float | None) -> float | None:
+    return None if not near or far is None else reduction_percent(near, far)
+
+
+def _increase(near: float | None, far: float | None) -> float | None:
+    reduction = _reduction(near, far)
+    return None if reduction is None else 0.0 - reduction
+
+
+def _length_mm(distal: Recording, proximal: Recording) -> float | None:
+    if proximal.distance_mm is not None:
+        return proximal.distance_mm
+    pairs = (
+        (distal.distance_to_recording_mm, proximal.distance_to_recording_mm),
+        (distal.site_position_mm, proximal.site_position_mm),
+    )
+    for near, far in pairs:
+        if near is not None and far is not None and far > near:
+            return far - near
+    return None
+
+
+def _velocity(near: MotorMarks, far: MotorMarks, length_mm: float | None) -> float | None:
+    if length_mm is None or near.onset_latency_ms is None or far.onset_latency_ms is None:
+        return None
+    difference_ms = half_up(far.onset_latency_ms - near.onset_latency_ms, _LATENCY_DECIMALS)
+    return quotient(length_mm, difference_ms, VELOCITY_DECIMALS) if difference_ms > 0 else None

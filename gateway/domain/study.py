@@ -1,0 +1,122 @@
+"""The examination: a study is the fold of its facts, nothing in it is ever overwritten.
+
+A driver delivers facts (`StudyOpened`, `Recording`, `ExamEnded`); the journal keeps them in the order they
+came; `fold` makes a `Study` of them. A clock step cannot reorder them: no time takes part.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from gateway.domain.recording import Recording, Side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patient:
+    """Whom the study belongs to. Goes to HL7 and to nothing else."""
+
+    id: str | None = None
+    family: str | None = None
+    given: str | None = None
+    birth_date: str | None = None
+    sex: Literal["F", "M", "O", "U"] | None = None
+    height_cm: float | None = None
+    weight_kg: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """The cart as it names itself."""
+
+    manufacturer: str | None = None
+    model: str | None = None
+    serial: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """The order this study answers, where the cart knows it."""
+
+    placer: str | None = None
+    accession: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClinicalFacts:
+    """What the electrodes cannot tell; `None` is unknown."""
+
+    symptom_onset_days: float | None = None
+    umn_signs: bool | None = None
+    anti_gm1_igm: Literal["positive", "negative"] | None = None
+    csf_protein_g_l: float | None = None
+    plexus_mri_abnormal: bool | None = None
+    ivig_response: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyHeader:
+    """Everything about a study but its recordings. `performed_at` is RFC 3339, by the device's clock."""
+
+    study_id: str
+    performed_at: str
+    patient: Patient = Patient()
+    device: Device = Device()
+    order: Order = Order()
+    clinical: ClinicalFacts = ClinicalFacts()
+    simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyKey:
+    """What makes two studies the same: the way in, the device's study id and the patient's id."""
+
+    driver: str
+    study_id: str
+    patient_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StudyOpened:
+    """A driver saw this header, for the first time or changed."""
+
+    header: StudyHeader
+
+
+@dataclass(frozen=True, slots=True)
+class ExamEnded:
+    """The examination is over; a later recording re-opens it."""
+
+    by: Literal["device", "operator", "timeout"]
+
+
+Fact = StudyOpened | Recording | ExamEnded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """A header, the recordings in the order they came, and whether the examination is over."""
+
+    header: StudyHeader
+    recordings: tuple[Recording, ...] = ()
+    ended: bool = False
+
+    def with_fact(self, fact: Fact) -> "Study":
+        """The study after one more fact."""
+        match fact:
+            case StudyOpened(header):
+                return replace(self, header=header)
+            case Recording():
+                return replace(self, recordings=(*self.recordings, fact), ended=False)
+            case ExamEnded():
+                return replace(self, ended=True)
+
+
+NerveKey = tuple[str, Side]
+
+
+def fold(opened: StudyOpened, facts: Iterable[Fact]) -> Study:
+    """The study that `opened` and then `facts`, in order of arrival, amount to."""
+    study = Study(header=opened.header)
+    for fact in facts:
+        study = study.with_fact(fact)
+    return study

@@ -1,0 +1,1 @@
+"""From facts to findings to what goes out."""

@@ -1,0 +1,132 @@
+"""What the parts of the gateway ask of one another, as protocols; implementations share no base class."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from gateway.domain.recording import Recording
+from gateway.domain.study import Fact, Study, StudyHeader
+
+
+class Clock(Protocol):
+    """Wall-clock time, passed in so that tests own it."""
+
+    def now(self) -> datetime:
+        """The current time, UTC and aware."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go back; for timers and ages only."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Raw input of one driver that was accepted but not yet turned into facts, in order of arrival."""
+
+    id: int
+    entries: tuple[bytes, ...]
+
+
+class Intake(Protocol):
+    """The durable front door of one driver: raw input first, facts after."""
+
+    async def unfinished(self) -> Sequence[Session]:
+        """The sessions a crash or a stop left open, oldest first."""
+        ...
+
+    async def open(self) -> int:
+        """A new session; returns its id."""
+        ...
+
+    async def accept(self, session: int, entry: bytes) -> None:
+        """Put `entry` on disk. When this returns the device may be acknowledged; else StorageError."""
+        ...
+
+    async def deliver(self, header: StudyHeader, facts: Sequence[Fact]) -> None:
+        """Journal `facts` of the study `header` names; facts it already has are dropped."""
+        ...
+
+    async def close(self, session: int) -> None:
+        """Every fact of this session is journaled: it need not be read again."""
+        ...
+
+
+class Driver(Protocol):
+    """A way in. It runs until cancelled and raises Temporary when its line is gone."""
+
+    @property
+    def name(self) -> str:
+        """The name the configuration gives it."""
+        ...
+
+    async def run(self, intake: Intake) -> None:
+        """Finish what `intake.unfinished()` holds, then take what the device sends, for ever."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriverContext:
+    """What a driver is built with: the anatomy's spellings and the checks every recording passes."""
+
+    name: str
+    check: Callable[[Recording], Recording]
+    clock: Clock
+
+
+class DriverPlugin(Protocol):
+    """What the entry point group `emg_gateway.drivers` holds: a settings type and a factory."""
+
+    @property
+    def settings(self) -> type[Any]:
+        """A msgspec Struct; its fields are the keys of `[[drivers]]` beside name, type and cart."""
+        ...
+
+    def create(self, settings: Any, context: DriverContext) -> Driver:
+        """Build the driver; opens nothing yet."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A patient the simulator can be: its name, and what is true about it in one line."""
+
+    name: str
+    truth: str
+
+
+class Simulator(Protocol):
+    """What the entry point group `emg_gateway.simulators` holds: a virtual patient and a virtual cart."""
+
+    @property
+    def scenarios(self) -> Sequence[Scenario]:
+        """The patients it knows, in the order to list them."""
+        ...
+
+    @property
+    def faults(self) -> Mapping[str, str]:
+        """The faults its cart can have: name to one line of what happens."""
+        ...
+
+    def study(self, scenario: str, *, seed: int, performed_at: str) -> Study:
+        """One examination of `scenario`, the same for the same seed; marked simulated."""
+        ...
+
+    async def play(
+        self,
+        study: Study,
+        *,
+        link: Path | None = None,
+        speed: float = 0.0,
+        fault: str | None = None,
+        opened: Callable[[str], Awaitable[None]] | None = None,
+    ) -> None:
+        """Play `study` over a new pseudo-terminal as a cart would.
+
+        `link` is made to point at the terminal's slave and removed at the end. `speed` is the pace
+        relative to a real examination (0: as fast as the line takes it). `opened` is
+        called with the slave's path once it exists. Raises Temporary when the host does not answer for 60 s.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""Ways out: HL7 over MLLP and MQTT."""

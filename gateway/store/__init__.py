@@ -1,0 +1,1 @@
+"""What must survive: journal, studies and outbox in one SQLite file."""

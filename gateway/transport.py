@@ -1,0 +1,181 @@
+"""Byte streams by URL: a serial port on this machine or a terminal server's TCP socket.
+
+pyserial opens and configures the port; reading goes through the event loop (`add_reader`), not through a
+thread. A line that is gone raises Unavailable: whoever supervises the driver opens it again.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol
+from urllib.parse import urlsplit
+
+import serial
+
+from gateway.errors import ConfigError, Unavailable
+
+_READ_SIZE: Final = 65_536
+_CONNECT_TIMEOUT_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamSettings:
+    """Where a line is and how it is set; the serial settings do not apply to `socket://`."""
+
+    url: str
+    baudrate: int = 9600
+    bytesize: Literal[5, 6, 7, 8] = 8
+    parity: Literal["N", "E", "O", "M", "S"] = "N"
+    stopbits: Literal[1, 2] = 1
+    flow: Literal["none", "rtscts", "xonxoff"] = "none"
+
+
+class Stream(Protocol):
+    """An open line."""
+
+    async def read(self) -> bytes:
+        """What has arrived, at least one byte; Unavailable when the line is gone."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Send all of `data`; Unavailable when the line is gone."""
+        ...
+
+
+@contextlib.asynccontextmanager
+async def open_stream(settings: StreamSettings) -> AsyncIterator[Stream]:
+    """Open the line `settings.url` names; ConfigError for a URL that names none."""
+    parts = urlsplit(settings.url)
+    if parts.scheme == "serial" and parts.path:
+        with _serial_port(settings, parts.path) as port:
+            yield SerialStream(port, parts.path)
+    elif parts.scheme == "socket" and parts.hostname and parts.port:
+        async with _socket(parts.hostname, parts.port) as stream:
+            yield stream
+    else:
+        raise ConfigError(f"url {settings.url!r}: use serial:///dev/ttyUSB0 or socket://host:port")
+
+
+@contextlib.contextmanager
+def _serial_port(settings: StreamSettings, path: str) -> Iterator[serial.Serial]:
+    try:
+        port = serial.Serial(
+            path,
+            baudrate=settings.baudrate,
+            bytesize=settings.bytesize,
+            parity=settings.parity,
+            stopbits=settings.stopbits,
+            rtscts=settings.flow == "rtscts",
+            xonxoff=settings.flow == "xonxoff",
+            timeout=0,
+            exclusive=True,
+        )
+    except (serial.SerialException, OSError, ValueError) as error:
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+        raise Unavailable(
+            f"cannot open {path}: {reason}; is it plugged in, and may this user open it?"
+        ) from error
+    try:
+        yield port
+    finally:
+        # A port that was unplugged can fail to close cleanly; it is closed all the same.
+        with contextlib.suppress(OSError, serial.SerialException):
+            port.close()
+
+
+class SerialStream:
+    """A serial port on the event loop."""
+
+    def __init__(self, port: serial.Serial, path: str) -> None:
+        self._descriptor: Final[int] = port.fileno()
+        self._path = path
+
+    async def read(self) -> bytes:
+        """What has arrived, at least one byte."""
+        while True:
+            await self._ready(for_writing=False)
+            try:
+                data = os.read(self._descriptor, _READ_SIZE)
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise self._gone(error) from error
+            if not data:
+                raise self._gone(None)
+            return data
+
+    async def write(self, data: bytes) -> None:
+        """Send all of `data`."""
+        remaining = memoryview(data)
+        while remaining:
+            try:
+                remaining = remaining[os.write(self._descriptor, remaining) :]
+            except BlockingIOError:
+                await self._ready(for_writing=True)
+            except OSError as error:
+                raise self._gone(error) from error
+
+    def _gone(self, error: OSError | None) -> Unavailable:
+        reason = "" if error is None or error.errno is None else f" ({os.strerror(error.errno)})"
+        return Unavailable(f"{self._path}: the line is gone{reason}")
+
+    async def _ready(self, *, for_writing: bool) -> None:
+        """Wait until the port can be read or written."""
+        loop = asyncio.get_running_loop()
+        ready = asyncio.Event()
+        add, remove = (
+            (loop.add_writer, loop.remove_writer) if for_writing else (loop.add_reader, loop.remove_reader)
+        )
+        add(self._descriptor, ready.set)
+        try:
+            await ready.wait()
+        finally:
+            remove(self._descriptor)
+
+
+@contextlib.asynccontextmanager
+async def _socket(host: str, port: int) -> AsyncIterator[Stream]:
+    place = f"{host}:{port}"
+    try:
+        async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+            reader, writer = await asyncio.open_connection(host, port)
+    except OSError as error:  # TimeoutError is one
+        raise Unavailable(f"cannot connect to {place}: {error or 'no answer'}") from error
+    # A peer that dies without a word is noticed by keep-alive; the line may be silent for hours.
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    try:
+        yield SocketStream(reader, writer, place)
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+class SocketStream:
+    """A TCP connection to a terminal server."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, place: str) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._place = place
+
+    async def read(self) -> bytes:
+        """What has arrived, at least one byte."""
+        try:
+            data = await self._reader.read(_READ_SIZE)
+        except OSError as error:
+            raise Unavailable(f"{self._place}: the line is gone ({error})") from error
+        if not data:
+            raise Unavailable(f"{self._place}: the other side closed the line")
+        return data
+
+    async def write(self, data: bytes) -> None:
+        """Send all of `data`."""
+        try:
+            self._writer.write(data)
+            await self._writer.drain()
+        except OSError as error:
+            raise Unavailable(f"{self._place}: the line is gone ({error})") from error
