@@ -143,7 +143,7 @@ async def _socket(host: str, port: int) -> AsyncIterator[Stream]:
         async with asyncio.timeout(_CONNECT_TIMEOUT_S):
             reader, writer = await asyncio.open_connection(host, port)
     except OSError as error:  # TimeoutError is one
-        raise Unavailable(f"cannot connect to {place}: {error or 'no answer'}") from error
+        raise Unavailable(f"cannot connect to {place}: {str(error) or 'no answer'}") from error
     # A peer that dies without a word is noticed by keep-alive; the line may be silent for hours.
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     try:

@@ -6,7 +6,7 @@ is this recording possible, which of two sites is more distal, may a segment cou
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from gateway.domain.recording import Modality, Recording
 from gateway.errors import DataError
@@ -68,15 +68,10 @@ class Anatomy:
     muscles: Mapping[str, Muscle]
     sensory_stimulation_sites: tuple[str, ...]
     sensory_recording_sites: tuple[str, ...]
-    _names: Mapping[str, str] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        names = {alias: name for name, nerve in self.nerves.items() for alias in (name, *nerve.aliases)}
-        object.__setattr__(self, "_names", names)
 
     def check(self, recording: Recording) -> Recording:
         """The recording with its nerve under this anatomy's name; DataError when it cannot exist."""
-        name = self._names.get(recording.nerve)
+        name = next((n for n, nerve in self.nerves.items() if recording.nerve in (n, *nerve.aliases)), None)
         if name is None:
             raise DataError(_unknown("nerve", recording.nerve, self.nerves), "nerve")
         nerve = self.nerves[name]

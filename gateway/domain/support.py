@@ -18,7 +18,7 @@ from gateway.domain.norms import NormTable
 from gateway.domain.sensory import SensoryGrade, SensoryResult
 from gateway.domain.study import ClinicalFacts, NerveKey
 
-# CSF protein "raised but below 1 g/L" as a supportive item: below, EFNS/PNS 2010; above, the usual limit of normal.
+# CSF protein "raised but below 1 g/L": the upper limit is EFNS/PNS 2010, the lower the usual limit of normal.
 _CSF_PROTEIN_RAISED_G_L: Final = (0.45, 1.0)
 
 

@@ -138,14 +138,18 @@ def take(examination: Examination, fact: Fact, reference: Reference) -> Examinat
             {**examination.nerves, key: nerve}.items(), key=lambda n: (order.index(n[0][0]), n[0][1])
         )
         examination = replace(examination, nerves=dict(nerves))
-    for study_stage in STUDY_STAGES:
-        examination = study_stage(examination, reference)
+    return _conclude(examination, reference)
+
+
+def _conclude(examination: Examination, reference: Reference) -> Examination:
+    for stage in STUDY_STAGES:
+        examination = stage(examination, reference)
     return examination
 
 
 def examine(study: Study, reference: Reference) -> Examination:
     """A whole study, one recording after the other."""
-    examination = Examination(study=Study(header=study.header))
+    examination = _conclude(Examination(study=Study(header=study.header)), reference)
     for recording in study.recordings:
         examination = take(examination, recording, reference)
     return replace(examination, study=study)

@@ -1,0 +1,81 @@
+"""`analyze`: any supported file in, the Assessment out."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import click
+import msgspec
+
+import gateway
+from gateway.commands.text import assessment_text
+from gateway.daemon.config import load
+from gateway.daemon.reference import UnknownId, load_reference
+from gateway.domain.assessment import document
+from gateway.errors import DataError, NoInput, UsageError
+from gateway.formats import study_json
+from gateway.pipeline.stages import Reference, assessment, examine
+
+
+@click.command("analyze")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@click.option(
+    "--criteria", multiple=True, metavar="ID", help="Replaces the list of sets; the first one grades."
+)
+@click.option("--norms", metavar="ID", help="The norm table.")
+@click.option(
+    "--format", "form", type=click.Choice(["json", "text"]), help="Default: text on a terminal, else json."
+)
+@click.option(
+    "--config", type=click.Path(path_type=Path), help="Take sets, norms and data from this configuration."
+)
+def command(
+    files: Sequence[Path],
+    criteria: Sequence[str],
+    norms: str | None,
+    form: Literal["json", "text"] | None,
+    config: Path | None,
+) -> int:
+    """Assess FILEs and print one document each; a bad file is one line on standard error."""
+    reference = _reference(criteria, norms, config)
+    as_text = form == "text" or (form is None and sys.stdout.isatty())
+    worst = 0
+    for path in files:
+        try:
+            click.echo(_assessed(path, reference, as_text=as_text))
+        except (DataError, NoInput) as error:
+            click.echo(f"emg-gateway: {error}", err=True)
+            worst = max(worst, error.exit_code) if len(files) == 1 else DataError.exit_code
+    return worst
+
+
+def _reference(criteria: Sequence[str], norms: str | None, config: Path | None) -> Reference:
+    analysis = load(config).analysis if config else None
+    chosen = list(criteria) or (analysis.criteria if analysis else None)
+    grading = criteria[0] if criteria else (analysis.grading if analysis else None)
+    try:
+        return load_reference(
+            criteria=chosen,
+            grading=grading,
+            norms=norms or (analysis.norms if analysis else None),
+            data_dir=Path(analysis.data_dir) if analysis and analysis.data_dir else None,
+        )
+    except UnknownId as error:
+        raise UsageError(str(error)) from error
+
+
+def _assessed(path: Path, reference: Reference, *, as_text: bool) -> str:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise NoInput(f"{path}: {error.strerror}") from error
+    try:
+        study = study_json.decode(data, reference.anatomy.check)
+    except DataError as error:
+        raise error.within(str(path)) from error
+    result = assessment(examine(study, reference), reference)
+    if as_text:
+        return assessment_text(result)
+    found = document(result, study_id=study.header.study_id, gateway_version=gateway.__version__)
+    return msgspec.json.encode(found).decode()

@@ -1,0 +1,38 @@
+"""`config`: check a configuration, or show what is in force."""
+
+from pathlib import Path
+
+import click
+import tomli_w
+
+from gateway.daemon.config import DEFAULT_PATH, effective, load
+from gateway.daemon.reference import load_reference
+
+_CONFIG = click.option("--config", type=click.Path(path_type=Path), default=DEFAULT_PATH, show_default=True)
+
+
+@click.group("config")
+def command() -> None:
+    """Check or show the configuration; opens and connects nothing."""
+
+
+@command.command("check")
+@_CONFIG
+def check(config: Path) -> None:
+    """Say whether the configuration can be used; exit 78 when not."""
+    settings = load(config)
+    analysis = settings.analysis
+    load_reference(
+        criteria=analysis.criteria,
+        grading=analysis.grading,
+        norms=analysis.norms,
+        data_dir=Path(analysis.data_dir) if analysis.data_dir else None,
+    )
+    click.echo(f"{config}: ok")
+
+
+@command.command("show")
+@_CONFIG
+def show(config: Path) -> None:
+    """Print the configuration with every default filled in."""
+    click.echo(tomli_w.dumps(effective(load(config))), nl=False)

@@ -1,0 +1,43 @@
+"""`ledger`: what was sent where, and what came back."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from gateway.daemon.config import DEFAULT_PATH, load
+from gateway.errors import NoInput, StorageError
+from gateway.store.outbox import read_ledger
+
+
+@click.command("ledger")
+@click.option("--study", metavar="ID", help="Only this study: its code, or the device's study id.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--config", type=click.Path(path_type=Path), default=DEFAULT_PATH, show_default=True)
+def command(study: str | None, config: Path, *, as_json: bool) -> None:
+    """Show every result and sink: pending, delivered, parked, dead or refused, with the answer."""
+    path = Path(load(config).gateway.state_dir) / "gateway.db"
+    for row in _rows(path, study):
+        click.echo(msgspec.json.encode(row).decode() if as_json else _line(row))
+
+
+def _rows(path: Path, study: str | None) -> list[dict[str, Any]]:
+    if not path.exists():
+        raise NoInput(f"{path}: not there; has the gateway run with this configuration?")
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        connection.row_factory = sqlite3.Row
+        try:
+            return read_ledger(connection, study)
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise StorageError(f"{path}: {error}") from error
+
+
+def _line(row: dict[str, Any]) -> str:
+    what = row.get("control_id") or row.get("topic", "")
+    told = row.get("answer") or row.get("error") or ""
+    return f"{row['created_at']}  {row['study']}  {row['sink']:<16} {row['state']:<9} {what}  {told}".rstrip()

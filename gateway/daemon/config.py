@@ -1,0 +1,214 @@
+"""The configuration file: typed, and an unknown key is an error that says what was probably meant.
+
+Each part of the gateway has its section here; a driver brings its own keys, declared in its folder and
+found by entry point. Nothing is opened or connected while a configuration is read.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+import msgspec
+
+from gateway.daemon.reference import did_you_mean
+from gateway.errors import ConfigError
+from gateway.ports import DriverPlugin
+
+DEFAULT_PATH: Final = Path("/etc/emg-gateway/gateway.toml")
+_DRIVERS: Final = "emg_gateway.drivers"
+
+Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_-]{1,32}$")]
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+T = TypeVar("T")
+
+
+class _Section(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """A section of the file; refuses keys it does not know."""
+
+
+class GatewaySection(_Section, kw_only=True, frozen=True):
+    """`[gateway]`: where this gateway stands and keeps its state."""
+
+    site: Name = "lab1"  # first part of every MQTT topic
+    cart: Name = "cart-a"  # second part, unless a driver names its own
+    state_dir: str = "/var/lib/emg-gateway"  # journal, outbox, studies: one SQLite file
+    exam_timeout_s: Seconds = 1200.0  # silence that ends an examination which nothing else ended
+
+
+class AnalysisSection(_Section, kw_only=True, frozen=True):
+    """`[analysis]`: what recordings are judged by."""
+
+    criteria: list[str] | None = None  # absent: every set that is not unverified
+    grading: str = "efns-pns-mmn-2010"  # the set whose grades become findings
+    norms: str = "aanem-2016"
+    data_dir: str | None = None  # a laboratory's own criteria/, norms/, anatomy/: same id wins
+
+
+class MqttSection(_Section, kw_only=True, frozen=True):
+    """`[mqtt]`: the broker of the lab screens."""
+
+    url: str  # mqtt://host:port, or "embedded" for the demo broker
+    username: str | None = None
+    password_file: str | None = None  # a file that only this user can read
+    clear_after_s: Seconds = 3600.0  # after the examination's end: assessment and alerts are cleared
+
+
+class Hl7Section(_Section, kw_only=True, frozen=True):
+    """`[[hl7]]`: one interface engine."""
+
+    name: Name
+    url: str  # mllp://host:port
+    interim: bool = False  # a preliminary message after each nerve as well
+    ack_timeout_s: Seconds = 10.0
+    sending_application: str = "EMG-GATEWAY"
+    sending_facility: str = ""
+    receiving_application: str = ""
+    receiving_facility: str = ""
+    processing_id: Literal["P", "T"] | None = None  # "P" refuses simulated data
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriverSection:
+    """`[[drivers]]`: one way in, with the settings its plug-in declares."""
+
+    name: str
+    type: str
+    cart: str
+    plugin: DriverPlugin
+    settings: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """A whole configuration."""
+
+    gateway: GatewaySection
+    analysis: AnalysisSection
+    drivers: tuple[DriverSection, ...] = ()
+    mqtt: MqttSection | None = None
+    hl7: tuple[Hl7Section, ...] = ()
+
+
+_SECTIONS: Final = ("gateway", "analysis", "drivers", "mqtt", "hl7")
+_DRIVER_KEYS: Final = ("name", "type", "cart")
+
+
+def load(path: Path) -> Settings:
+    """Read the configuration at `path`; ConfigError names the file, the key and what to do."""
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; write one, or name it with --config FILE") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text") from error
+    return parse(text, str(path))
+
+
+def parse(text: str, origin: str) -> Settings:
+    """The settings that `text` (TOML) holds; `origin` is named in errors."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{origin}: {error}") from error
+    for section in raw:
+        if section not in _SECTIONS:
+            raise ConfigError(f"{origin}: unknown section [{section}]{did_you_mean(section, _SECTIONS)}")
+    gateway = _convert(raw.get("gateway", {}), GatewaySection, "gateway", origin)
+    settings = Settings(
+        gateway=gateway,
+        analysis=_convert(raw.get("analysis", {}), AnalysisSection, "analysis", origin),
+        drivers=tuple(
+            _driver(entry, f"drivers[{index}]", gateway.cart, origin)
+            for index, entry in enumerate(_tables(raw, "drivers", origin))
+        ),
+        mqtt=_convert(raw["mqtt"], MqttSection, "mqtt", origin) if "mqtt" in raw else None,
+        hl7=tuple(
+            _convert(entry, Hl7Section, f"hl7[{index}]", origin)
+            for index, entry in enumerate(_tables(raw, "hl7", origin))
+        ),
+    )
+    _refuse_doubles([entry.name for entry in settings.drivers], "drivers", origin)
+    _refuse_doubles([entry.name for entry in settings.hl7], "hl7", origin)
+    return settings
+
+
+def _tables(raw: Mapping[str, Any], section: str, origin: str) -> list[Any]:
+    found = raw.get(section, [])
+    if not isinstance(found, list):
+        raise ConfigError(f"{origin}: [{section}] is a list: write [[{section}]]")
+    return found
+
+
+def _refuse_doubles(names: list[str], section: str, origin: str) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"{origin}: two [[{section}]] are named {name!r}; give each its own name")
+
+
+def _convert(raw: Any, shape: type[T], place: str, origin: str) -> T:
+    try:
+        return msgspec.convert(raw, shape)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{origin}: {_explained(str(error), place, shape)}") from error
+
+
+def _explained(message: str, place: str, shape: Any) -> str:
+    """The library's message with our section's name in it, and a suggestion for an unknown key."""
+    reason, _, inner = message.partition(" - at `$")
+    where = f"[{place}]{inner.rstrip('`')}"
+    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", reason)
+    if unknown:
+        known = [field.name for field in msgspec.structs.fields(shape)]
+        return f"unknown key {unknown[1]!r} in {where}{did_you_mean(unknown[1], known)}"
+    return f"{where}: {reason}"
+
+
+def installed_drivers() -> dict[str, Any]:
+    """The entry points of the drivers that are installed, by type."""
+    return {entry.name: entry for entry in entry_points(group=_DRIVERS)}
+
+
+def _driver(raw: Any, place: str, cart: str, origin: str) -> DriverSection:
+    if not isinstance(raw, dict) or not isinstance(raw.get("type"), str):
+        raise ConfigError(
+            f"{origin}: [{place}]: type is missing; installed: {', '.join(installed_drivers())}"
+        )
+    drivers = installed_drivers()
+    if raw["type"] not in drivers:
+        raise ConfigError(
+            f"{origin}: [{place}]: no driver of type {raw['type']!r}; installed: {', '.join(drivers)}"
+        )
+    plugin: DriverPlugin = drivers[raw["type"]].load()
+    common = {key: raw[key] for key in _DRIVER_KEYS if key in raw}
+    own = {key: value for key, value in raw.items() if key not in _DRIVER_KEYS}
+    head = _convert({"cart": cart} | common, _DriverHead, place, origin)
+    settings = _convert(own, plugin.settings, place, origin)
+    return DriverSection(name=head.name, type=head.type, cart=head.cart, plugin=plugin, settings=settings)
+
+
+class _DriverHead(_Section, kw_only=True, frozen=True):
+    name: Name
+    type: str
+    cart: Name
+
+
+def effective(settings: Settings) -> dict[str, Any]:
+    """The settings with every default, in the shape of the file; secrets stay in theirs."""
+    return {
+        "gateway": _shown(settings.gateway),
+        "analysis": _shown(settings.analysis),
+        "drivers": [
+            {"name": entry.name, "type": entry.type, "cart": entry.cart, **_shown(entry.settings)}
+            for entry in settings.drivers
+        ],
+        **({"mqtt": _shown(settings.mqtt)} if settings.mqtt else {}),
+        "hl7": [_shown(entry) for entry in settings.hl7],
+    }
+
+
+def _shown(section: Any) -> dict[str, Any]:
+    return {name: value for name, value in msgspec.to_builtins(section).items() if value is not None}

@@ -1,0 +1,45 @@
+"""Keeps eternal tasks running: whatever ends one, it is said aloud and it is started again.
+
+This is the one place where any exception is caught: a fault in one driver or sink must not stop the others,
+and must not pass unseen.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from gateway.errors import Permanent, Temporary
+from gateway.ports import Clock
+
+logger = logging.getLogger(__name__)
+
+_FIRST_DELAY_S: Final = 0.25
+_LARGEST_DELAY_S: Final = 5.0
+# A task that ran this long before it failed starts over with the shortest delay.
+_STEADY_S: Final = 30.0
+
+
+async def keep_running(name: str, run: Callable[[], Awaitable[None]], clock: Clock) -> None:
+    """Run `run` for ever: after a failure again, first within a second, doubling to 5 s, with jitter."""
+    delay = _FIRST_DELAY_S
+    while True:
+        started = clock.monotonic()
+        await _guarded(name, run)
+        if clock.monotonic() - started > _STEADY_S:
+            delay = _FIRST_DELAY_S
+        await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311  # jitter, not a secret
+        delay = min(2 * delay, _LARGEST_DELAY_S)
+
+
+async def _guarded(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    fields = {"task": name}
+    try:
+        await run()
+    except (Temporary, Permanent) as error:
+        logger.warning("task_interrupted", extra={"fields": fields | {"reason": error}})
+    except Exception:
+        logger.exception("task_failed", extra={"fields": fields})
+    else:
+        logger.error("task_returned", extra={"fields": fields})

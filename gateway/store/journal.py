@@ -1,0 +1,235 @@
+"""The journal: raw input before it is acknowledged, facts in the order they came.
+
+A recording's identity is the hash of its content: sent again after a lost link it is the same recording.
+Facts carry the receive time, the device's time and their offset, and the boot they came in; their order is
+the order of arrival, whatever a clock says.
+"""
+
+import hashlib
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from gateway.domain.recording import Recording
+from gateway.domain.study import ExamEnded, Fact, StudyHeader, StudyOpened
+from gateway.formats.study_json import decode_header, decode_recording, header_object, recording_object
+from gateway.ports import Clock, Session
+from gateway.protocols.telemetry import study_code
+from gateway.store.database import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournaledFact:
+    """A fact on disk: its number in the journal, the study's code and the cart it came from."""
+
+    id: int
+    code: str
+    cart: str
+    fact: Fact
+
+
+Deliver = Callable[[Sequence[JournaledFact]], Awaitable[None]]
+
+
+class Journal:
+    """Intake entries and facts of all drivers."""
+
+    def __init__(self, database: Database, clock: Clock, boot_id: str, key: bytes) -> None:
+        self._database = database
+        self._clock = clock
+        self._boot_id = boot_id
+        self._key: Final = key
+
+    @classmethod
+    async def open(cls, database: Database, clock: Clock, boot_id: str) -> "Journal":
+        """The journal of this installation; the key behind its study codes is made with the database."""
+        key = await database.write(lambda c: bytes(c.execute("SELECT key FROM installation").fetchone()[0]))
+        return cls(database, clock, boot_id, key)
+
+    def intake(self, driver: str, cart: str, deliver: Deliver) -> "DriverIntake":
+        """The front door of one driver; `deliver` is awaited with the facts that are new."""
+        return DriverIntake(
+            self._database, self._clock, driver, lambda h, f: self._deliver(driver, cart, h, f, deliver)
+        )
+
+    async def add(self, code: str, fact: Fact) -> Sequence[JournaledFact]:
+        """Journal a fact about a study that is already known, such as its end."""
+        stamp = self._stamp()
+        return await self._database.write(lambda c: _add_known(c, code, fact, stamp))
+
+    async def unprocessed(self) -> Sequence[JournaledFact]:
+        """The facts whose results a crash or a stop kept from being stored, in order."""
+        return await self._database.write(_unprocessed)
+
+    async def _deliver(
+        self, driver: str, cart: str, header: StudyHeader, facts: Sequence[Fact], deliver: Deliver
+    ) -> None:
+        code = study_code(self._key, driver, header.study_id, header.patient.id or "")
+        stamp = self._stamp()
+
+        def work(connection: sqlite3.Connection) -> list[JournaledFact]:
+            connection.execute(
+                "INSERT INTO study (code, driver, cart, study_id, patient_id) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (code) DO UPDATE SET cart = excluded.cart",
+                (code, driver, cart, header.study_id, header.patient.id or ""),
+            )
+            return _add(connection, code, cart, [StudyOpened(header), *facts], stamp)
+
+        await deliver(await self._database.write(work))
+
+    def _stamp(self) -> "_Stamp":
+        return _Stamp(self._clock.now(), self._clock.monotonic(), self._boot_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stamp:
+    received_at: datetime
+    monotonic_s: float
+    boot_id: str
+
+
+def _add_known(connection: sqlite3.Connection, code: str, fact: Fact, stamp: _Stamp) -> list[JournaledFact]:
+    row = connection.execute("SELECT cart FROM study WHERE code = ?", (code,)).fetchone()
+    return [] if row is None else _add(connection, code, row["cart"], [fact], stamp)
+
+
+def _add(
+    connection: sqlite3.Connection, code: str, cart: str, facts: Iterable[Fact], stamp: _Stamp
+) -> list[JournaledFact]:
+    """Insert the facts that are new; what the study already says is dropped."""
+    added = []
+    for fact in facts:
+        kind, body, identity = _row(fact)
+        if _already_said(connection, code, kind, body):
+            continue
+        device_time = fact.recorded_at if isinstance(fact, Recording) else None
+        cursor = connection.execute(
+            "INSERT INTO fact (study, kind, identity, body, received_at, boot_id, monotonic_s, device_time,"
+            " device_offset_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (study, identity) DO NOTHING",
+            (
+                code,
+                kind,
+                identity,
+                body,
+                stamp.received_at.isoformat(),
+                stamp.boot_id,
+                stamp.monotonic_s,
+                device_time,
+                _offset_s(device_time, stamp.received_at),
+            ),
+        )
+        if cursor.rowcount:
+            added.append(JournaledFact(id=cursor.lastrowid or 0, code=code, cart=cart, fact=fact))
+    return added
+
+
+def _row(fact: Fact) -> tuple[str, bytes, str | None]:
+    """The kind, the body and (for a recording) the identity a fact is stored under."""
+    match fact:
+        case StudyOpened(header):
+            return "opened", msgspec.json.encode(header_object(header)), None
+        case Recording():
+            body = msgspec.json.encode(recording_object(fact))
+            return "recording", body, hashlib.sha256(body).hexdigest()
+        case ExamEnded(by):
+            return "ended", by.encode(), None
+
+
+def decode_fact(kind: str, body: bytes) -> Fact:
+    """The fact a journal row holds."""
+    if kind == "opened":
+        return StudyOpened(decode_header(body))
+    if kind == "recording":
+        return decode_recording(body)
+    return ExamEnded(by=msgspec.convert(body.decode(), type=ExamEnded.__annotations__["by"]))
+
+
+def _already_said(connection: sqlite3.Connection, code: str, kind: str, body: bytes) -> bool:
+    """Whether the study has this header already, or is over already (or has nothing to end)."""
+    if kind == "opened":
+        query = "SELECT body FROM fact WHERE study = ? AND kind = 'opened' ORDER BY id DESC LIMIT 1"
+        row = connection.execute(query, (code,)).fetchone()
+        return row is not None and row["body"] == body
+    if kind == "ended":
+        query = "SELECT kind FROM fact WHERE study = ? AND kind <> 'opened' ORDER BY id DESC LIMIT 1"
+        row = connection.execute(query, (code,)).fetchone()
+        return row is None or row["kind"] == "ended"
+    return False
+
+
+def _offset_s(device_time: str | None, received_at: datetime) -> float | None:
+    if device_time is None:
+        return None
+    device = datetime.fromisoformat(device_time)
+    return (received_at - device.astimezone(UTC)).total_seconds()
+
+
+def _unprocessed(connection: sqlite3.Connection) -> list[JournaledFact]:
+    rows = connection.execute(
+        "SELECT fact.id, study, cart, kind, body FROM fact JOIN study ON study.code = fact.study"
+        " WHERE processed = 0 ORDER BY fact.id"
+    )
+    return [
+        JournaledFact(
+            id=row["id"], code=row["study"], cart=row["cart"], fact=decode_fact(row["kind"], row["body"])
+        )
+        for row in rows
+    ]
+
+
+class DriverIntake:
+    """`ports.Intake` over the journal."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        driver: str,
+        deliver: Callable[[StudyHeader, Sequence[Fact]], Awaitable[None]],
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._driver = driver
+        self.deliver = deliver
+
+    async def unfinished(self) -> Sequence[Session]:
+        """The sessions a crash or a stop left open, oldest first."""
+        return await self._database.write(lambda c: _unfinished(c, self._driver))
+
+    async def open(self) -> int:
+        """A new session."""
+        opened_at = self._clock.now().isoformat()
+
+        def work(connection: sqlite3.Connection) -> int:
+            values = (self._driver, opened_at)
+            cursor = connection.execute("INSERT INTO session (driver, opened_at) VALUES (?, ?)", values)
+            return cursor.lastrowid or 0
+
+        return await self._database.write(work)
+
+    async def accept(self, session: int, entry: bytes) -> None:
+        """Put `entry` on disk; when this returns the device may be acknowledged."""
+        values = (session, self._clock.now().isoformat(), entry)
+        insert = "INSERT INTO entry (session, received_at, body) VALUES (?, ?, ?)"
+        await self._database.write(lambda c: c.execute(insert, values).rowcount)
+
+    async def close(self, session: int) -> None:
+        """Every fact of this session is journaled."""
+        await self._database.write(
+            lambda c: c.execute("UPDATE session SET closed = 1 WHERE id = ?", (session,)).rowcount
+        )
+
+
+def _unfinished(connection: sqlite3.Connection, driver: str) -> list[Session]:
+    rows = connection.execute(
+        "SELECT id FROM session WHERE driver = ? AND closed = 0 ORDER BY id", (driver,)
+    ).fetchall()
+    query = "SELECT body FROM entry WHERE session = ? ORDER BY id"
+    return [
+        Session(row["id"], tuple(entry["body"] for entry in connection.execute(query, (row["id"],))))
+        for row in rows
+    ]

@@ -1,0 +1,207 @@
+"""The outbox and ledger: one row a result and sink, from stored to answered, never deleted on the way.
+
+Results are stored in one transaction with the fact they follow from, so a crash leaves either both or
+neither. A row leaves `pending` only on the right acknowledgement, or with a reason. MQTT events get their
+sequence number when they are stored; a number is never given twice and none is skipped.
+"""
+
+import asyncio
+import sqlite3
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from gateway.domain.assessment import JsonObject
+from gateway.ports import Clock
+from gateway.protocols.telemetry import TelemetryEvent, envelope
+from gateway.store.database import Database
+
+State = Literal["pending", "delivered", "parked", "dead", "refused"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """An HL7 message for one destination; `refused` gives the reason it must not be sent."""
+
+    sink: str
+    control_id: str
+    payload: bytes
+    refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """Everything that follows from one fact (`fact_id`), or from the passing of time (None)."""
+
+    code: str
+    fact_id: int | None
+    numbering: JsonObject
+    alerts: JsonObject
+    clear_at: datetime | None
+    events_sink: str | None = None
+    events: tuple[TelemetryEvent, ...] = ()
+    messages: tuple[Message, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxItem:
+    """One pending row; events have a topic, messages a control id."""
+
+    id: int
+    payload: bytes
+    attempts: int
+    control_id: str | None = None
+    topic: str | None = None
+    retain: bool = False
+
+
+class Outbox:
+    """Stores results and hands them to the sinks."""
+
+    def __init__(self, database: Database, clock: Clock, boot_id: str) -> None:
+        self._database = database
+        self._clock = clock
+        self._boot_id = boot_id
+        self._stored: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._last_seq: dict[str, int] = {}
+
+    async def store(self, results: Results) -> None:
+        """Put `results` on disk, mark their fact as processed, and wake the sinks."""
+        now = self._clock.now()
+        last_seq = await self._database.write(lambda c: _store(c, results, now, self._boot_id))
+        if results.events_sink is not None:
+            self._last_seq[results.events_sink] = last_seq
+            self._stored[results.events_sink].set()
+        for message in results.messages:
+            self._stored[message.sink].set()
+
+    async def pending(self, sink: str, limit: int = 1) -> Sequence[OutboxItem]:
+        """The oldest rows `sink` still has to deliver."""
+        return await self._database.write(lambda c: _pending(c, sink, limit))
+
+    async def wait(self, sink: str) -> None:
+        """Return once something may have been stored for `sink` since it last waited."""
+        await self._stored[sink].wait()
+        self._stored[sink].clear()
+
+    async def last_seq(self, sink: str) -> int:
+        """The number of the last event stored for `sink`; 0 before the first."""
+        if sink not in self._last_seq:
+            query = "SELECT last FROM sequence WHERE prefix = ?"
+            row = await self._database.write(lambda c: c.execute(query, (sink,)).fetchone())
+            self._last_seq.setdefault(sink, row["last"] if row else 0)
+        return self._last_seq[sink]
+
+    async def delivered(self, item_id: int, answer: str) -> None:
+        """The other side has it, and said so with `answer`."""
+        await self._settle(item_id, "delivered", answer=answer)
+
+    async def attempted(self, item_id: int, error: str) -> None:
+        """An attempt failed; the row stays pending."""
+        update = "UPDATE outbox SET attempts = attempts + 1, error = ? WHERE id = ?"
+        await self._database.write(lambda c: c.execute(update, (error, item_id)).rowcount)
+
+    async def parked(self, item_id: int, error: str) -> None:
+        """The other side kept asking for a later try: set aside for a person to look at."""
+        await self._settle(item_id, "parked", error=error)
+
+    async def dead(self, item_id: int, reason: str) -> None:
+        """The other side refused it for good."""
+        await self._settle(item_id, "dead", error=reason)
+
+    async def _settle(
+        self, item_id: int, state: State, *, answer: str | None = None, error: str | None = None
+    ) -> None:
+        update = (
+            "UPDATE outbox SET state = ?, answer = coalesce(?, answer), error = coalesce(?, error),"
+            " attempts = attempts + 1, done_at = ? WHERE id = ?"
+        )
+        values = (state, answer, error, self._clock.now().isoformat(), item_id)
+        await self._database.write(lambda c: c.execute(update, values).rowcount)
+
+
+def _store(connection: sqlite3.Connection, results: Results, now: datetime, boot_id: str) -> int:
+    seq = 0
+    if results.events_sink is not None:
+        seq = _store_events(connection, results, results.events_sink, now, boot_id)
+    for message in results.messages:
+        connection.execute(
+            "INSERT INTO outbox (sink, study, control_id, payload, state, error, created_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                message.sink,
+                results.code,
+                message.control_id,
+                message.payload,
+                "refused" if message.refused else "pending",
+                message.refused,
+                now.isoformat(),
+            ),
+        )
+    connection.execute(
+        "UPDATE study SET numbering = ?, alerts = ?, clear_at = ? WHERE code = ?",
+        (
+            msgspec.json.encode(results.numbering).decode(),
+            msgspec.json.encode(results.alerts).decode(),
+            results.clear_at.isoformat() if results.clear_at else None,
+            results.code,
+        ),
+    )
+    connection.execute("UPDATE fact SET processed = 1 WHERE id = ?", (results.fact_id,))
+    return seq
+
+
+def _store_events(
+    connection: sqlite3.Connection, results: Results, sink: str, now: datetime, boot_id: str
+) -> int:
+    row = connection.execute("SELECT last FROM sequence WHERE prefix = ?", (sink,)).fetchone()
+    seq = row["last"] if row else 0
+    for event in results.events:
+        number = None
+        if event.data is not None:  # a clearing empties a topic: there is no envelope to carry a number
+            number = seq = seq + 1
+        payload = b"" if number is None else envelope(event, number, boot_id, now)
+        connection.execute(
+            "INSERT INTO outbox (sink, study, seq, topic, retain, payload, created_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (sink, results.code, number, event.topic, event.retain, payload, now.isoformat()),
+        )
+    connection.execute(
+        "INSERT INTO sequence VALUES (?, ?) ON CONFLICT (prefix) DO UPDATE SET last = excluded.last",
+        (sink, seq),
+    )
+    return seq
+
+
+def _pending(connection: sqlite3.Connection, sink: str, limit: int) -> list[OutboxItem]:
+    rows = connection.execute(
+        "SELECT id, payload, attempts, control_id, topic, retain FROM outbox"
+        " WHERE sink = ? AND state = 'pending' ORDER BY id LIMIT ?",
+        (sink, limit),
+    )
+    return [
+        OutboxItem(
+            id=row["id"],
+            payload=row["payload"],
+            attempts=row["attempts"],
+            control_id=row["control_id"],
+            topic=row["topic"],
+            retain=bool(row["retain"]),
+        )
+        for row in rows
+    ]
+
+
+def read_ledger(connection: sqlite3.Connection, study: str | None) -> list[dict[str, Any]]:
+    """What was sent where and what came back, oldest first; `study` is a code or a device's study id."""
+    rows = connection.execute(
+        "SELECT outbox.id, sink, outbox.study, control_id, seq, topic, state, attempts, answer, error, created_at,"
+        " done_at FROM outbox JOIN study ON study.code = outbox.study"
+        " WHERE ?1 IS NULL OR outbox.study = ?1 OR study.study_id = ?1 ORDER BY outbox.id",
+        (study,),
+    )
+    return [{name: row[name] for name in row.keys() if row[name] is not None} for row in rows]  # noqa: SIM118

@@ -1,0 +1,88 @@
+import pytest
+
+from gateway.domain.criteria import Grade
+from gateway.domain.findings import Action, Finding, finding
+from gateway.domain.recording import NO_RESPONSE, Recording, Side, Stimulus
+from gateway.domain.segments import compare
+from tests.factories import marked, median, motor, motor_marks, reference
+
+REFERENCE = reference()
+
+
+def found(distal: Recording, proximal: Recording) -> Finding:
+    segment = compare(marked(distal), marked(proximal), REFERENCE.anatomy)
+    return finding(segment, REFERENCE.criteria, REFERENCE.grading, REFERENCE.norms, REFERENCE.anatomy)
+
+
+def test_the_grading_set_makes_the_finding_and_the_others_stand_beside_it() -> None:
+    far = motor_marks(amplitude_mv=4.0, negative_area_mv_ms=20.0, onset_latency_ms=7.0)
+
+    entry = found(median("wrist"), median("elbow", far))
+
+    assert entry.grades == {"efns-pns-mmn-2010": Grade.NONE, "amplitude-50": Grade.BLOCK}
+    assert entry.finding is Grade.NONE
+
+
+@pytest.mark.parametrize(
+    ("supramaximal", "expected", "actions"),
+    [
+        (True, Grade.DEFINITE_BLOCK, []),
+        (False, Grade.INDETERMINATE, ["repeat_supramaximal:median:right:elbow:apb"]),
+        (None, Grade.INDETERMINATE, ["repeat_supramaximal:median:right:elbow:apb"]),
+    ],
+)
+def test_nothing_proximal_counts_only_when_the_stimulus_was_supramaximal(
+    supramaximal, expected, actions
+) -> None:
+    stimulus = Stimulus(intensity_ma=60.0, supramaximal=supramaximal)
+
+    entry = found(median("wrist"), median("elbow", NO_RESPONSE, stimulus=stimulus))
+
+    assert entry.finding is expected
+    assert entry.reasons == ("no_proximal_response",)
+    assert [str(action) for action in entry.actions] == actions
+
+
+def test_a_contaminated_segment_asks_for_the_sites_at_the_edges_of_the_compression_site() -> None:
+    entry = found(motor("wrist"), motor("axilla"))
+
+    assert entry.finding is Grade.EXCLUDED_SITE
+    assert entry.reasons == ("contaminated_segment",)
+    assert [str(action) for action in entry.actions] == [
+        "record_site:ulnar:right:below_elbow:adm",
+        "record_site:ulnar:right:above_elbow:adm",
+    ]
+
+
+def test_dispersion_is_a_reason_beside_the_finding() -> None:
+    far = motor_marks(negative_area_mv_ms=27.0, negative_duration_ms=9.0)
+
+    entry = found(median("wrist"), median("elbow", far))
+
+    assert entry.finding is Grade.NONE
+    assert entry.reasons == ("temporal_dispersion",)
+
+
+def test_electrode_drift_asks_to_check_the_electrodes() -> None:
+    elbow = marked(median("elbow"))
+    drifted = type(elbow)(
+        recording=elbow.recording, graded=elbow.graded, marked_by="device", quality=("electrode_drift",)
+    )
+    segment = compare(marked(median("wrist")), drifted, REFERENCE.anatomy)
+
+    entry = finding(segment, REFERENCE.criteria, REFERENCE.grading, REFERENCE.norms, REFERENCE.anatomy)
+
+    assert [action.code for action in entry.actions] == ["check_electrodes"]
+
+
+@pytest.mark.parametrize(
+    ("sites", "text"),
+    [
+        ({}, "warm_limb:ulnar:left"),
+        ({"stimulation_site": "wrist"}, "warm_limb:ulnar:left:wrist"),
+        ({"stimulation_site": "wrist", "recording_site": "adm"}, "warm_limb:ulnar:left:wrist:adm"),
+        ({"recording_site": "adm"}, "warm_limb:ulnar:left"),
+    ],
+)
+def test_an_action_is_written_with_as_many_parts_as_are_known(sites: dict[str, str], text: str) -> None:
+    assert str(Action(code="warm_limb", nerve="ulnar", side=Side.LEFT, why="", **sites)) == text

@@ -1,0 +1,198 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain.recording import NO_RESPONSE, MotorMarks, Recording, Side
+from gateway.domain.rounding import half_up, quotient, reduction_percent
+from gateway.domain.segments import Segment, compare, motor_sites, segments
+from tests.factories import cmap, marked, motor, motor_marks, reference, sensory, waveform
+
+ANATOMY = reference().anatomy
+
+
+def compared(distal: Recording, proximal: Recording) -> Segment:
+    return compare(marked(distal), marked(proximal), ANATOMY)
+
+
+def proximal_marks(**changes: float | None) -> MotorMarks:
+    values = {
+        "onset_latency_ms": 6.7,
+        "amplitude_mv": 3.0,
+        "negative_area_mv_ms": 9.5,
+        "negative_duration_ms": 6.6,
+    }
+    return motor_marks(**values | changes)
+
+
+def test_a_block_in_the_forearm_in_numbers() -> None:
+    segment = compared(motor("wrist"), motor("below_elbow", proximal_marks(), distance_mm=220.0))
+
+    assert segment.amplitude_ratio == 0.333
+    assert segment.amplitude_reduction_percent == 66.7
+    assert segment.area_reduction_percent == 66.1
+    assert segment.duration_increase_percent == 10.0
+    assert segment.conduction_velocity_m_s == 57.9
+    assert segment.temporal_dispersion is False
+    assert segment.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("duration_ms", "increase", "dispersed"), [(7.8, 30.0, False), (7.81, 30.2, True), (5.4, -10.0, False)]
+)
+def test_dispersion_is_an_increase_above_thirty_percent(
+    duration_ms: float, increase: float, dispersed: bool
+) -> None:
+    segment = compared(motor("wrist"), motor("below_elbow", proximal_marks(negative_duration_ms=duration_ms)))
+
+    assert segment.duration_increase_percent == increase
+    assert segment.temporal_dispersion is dispersed
+
+
+def test_thirty_percent_exactly_is_thirty() -> None:
+    near, far = motor_marks(negative_duration_ms=3.0), proximal_marks(negative_duration_ms=3.9)
+
+    segment = compared(motor("wrist", near), motor("below_elbow", far))
+
+    assert segment.duration_increase_percent == 30.0
+    assert segment.temporal_dispersion is False
+
+
+def test_nothing_proximal_is_a_full_reduction_without_a_duration() -> None:
+    segment = compared(motor("wrist"), motor("below_elbow", NO_RESPONSE))
+
+    assert segment.notes == ("no_proximal_response",)
+    assert (segment.amplitude_ratio, segment.amplitude_reduction_percent) == (0.0, 100.0)
+    assert segment.area_reduction_percent == 100.0
+    assert segment.duration_increase_percent is None
+    assert segment.temporal_dispersion is None
+    assert segment.conduction_velocity_m_s is None
+
+
+def test_nothing_distal_leaves_nothing_to_compute() -> None:
+    segment = compared(motor("wrist", NO_RESPONSE), motor("below_elbow", proximal_marks()))
+
+    assert segment.notes == ("no_distal_response",)
+    assert segment.amplitude_ratio is None
+
+
+def test_a_sweep_that_cannot_be_marked_is_not_an_absent_response() -> None:
+    flat = waveform([0] * 800)
+
+    segment = compared(motor("wrist"), motor("below_elbow", measured=None, waveform=flat))
+
+    assert segment.notes == ("unmarkable",)
+    assert segment.amplitude_ratio is None
+
+
+@pytest.mark.parametrize(("amplitude", "larger"), [(10.8, False), (10.81, True)])
+def test_proximal_larger_by_more_than_a_fifth_has_no_velocity(amplitude: float, larger: bool) -> None:
+    segment = compared(
+        motor("wrist"), motor("below_elbow", proximal_marks(amplitude_mv=amplitude), distance_mm=220.0)
+    )
+
+    assert ("proximal_larger" in segment.notes) is larger
+    assert (segment.conduction_velocity_m_s is None) is larger
+
+
+def test_missing_quantities_leave_only_their_own_change_unknown() -> None:
+    near = MotorMarks(onset_latency_ms=2.9, amplitude_mv=9.0)
+
+    segment = compared(motor("wrist", near), motor("below_elbow", proximal_marks()))
+
+    assert segment.amplitude_reduction_percent == 66.7
+    assert segment.area_reduction_percent is None
+    assert segment.duration_increase_percent is None
+
+
+@pytest.mark.parametrize(
+    ("near", "far", "velocity"),
+    [
+        ({}, {"distance_mm": 220.0}, 57.9),
+        ({"distance_to_recording_mm": 70.0}, {"distance_to_recording_mm": 290.0}, 57.9),
+        ({"site_position_mm": 70.0}, {"site_position_mm": 290.0}, 57.9),
+        ({"distance_to_recording_mm": 290.0}, {"distance_to_recording_mm": 70.0}, None),
+        ({}, {}, None),
+    ],
+)
+def test_velocity_is_length_by_latency_difference(near, far, velocity: float | None) -> None:
+    segment = compared(motor("wrist", **near), motor("below_elbow", proximal_marks(), **far))
+
+    assert segment.conduction_velocity_m_s == velocity
+
+
+@pytest.mark.parametrize("latency", [2.9, 2.0])
+def test_no_velocity_without_a_delay(latency: float) -> None:
+    segment = compared(
+        motor("wrist"), motor("below_elbow", proximal_marks(onset_latency_ms=latency), distance_mm=220.0)
+    )
+
+    assert segment.conduction_velocity_m_s is None
+
+
+def test_segments_join_neighbouring_recorded_sites_muscle_by_muscle() -> None:
+    entries = [
+        marked(motor("axilla")),
+        marked(motor("wrist", recording_site="fdi")),
+        marked(motor("wrist")),
+        marked(sensory()),
+        marked(motor("below_elbow")),
+    ]
+
+    found = {m: segments(sites, ANATOMY) for m, sites in motor_sites(entries, ANATOMY).items()}
+
+    assert [(s.distal_point.site, s.proximal_point.site) for s in found["adm"]] == [
+        ("wrist", "below_elbow"),
+        ("below_elbow", "axilla"),
+    ]
+    assert found["fdi"] == ()
+
+
+def test_short_means_inching() -> None:
+    assert compared(motor("wrist"), motor("wrist", proximal_marks(), site_position_mm=100.0)).inching
+    assert not compared(motor("wrist"), motor("below_elbow")).inching
+
+
+def test_drift_at_a_site_is_noted_on_its_segments() -> None:
+    entries = [
+        marked(motor("wrist", motor_marks(amplitude_mv=5.0))),
+        marked(motor("wrist")),
+        marked(motor("below_elbow")),
+    ]
+
+    (segment,) = segments(motor_sites(entries, ANATOMY)["adm"], ANATOMY)
+
+    assert segment.notes == ("electrode_drift",)
+
+
+amplitudes = st.floats(min_value=0.1, max_value=30.0).map(lambda x: round(x, 3))
+
+
+@given(near=amplitudes, far=amplitudes, scale=st.sampled_from([0.5, 2.0, 10.0]))
+def test_scaling_both_sites_changes_no_ratio(near: float, far: float, scale: float) -> None:
+    def ratio(factor: float) -> float | None:
+        distal = motor("wrist", MotorMarks(amplitude_mv=round(near * factor, 6)))
+        proximal = motor("below_elbow", MotorMarks(amplitude_mv=round(far * factor, 6)))
+        return compared(distal, proximal).amplitude_ratio
+
+    assert ratio(scale) == ratio(1.0)
+
+
+@given(amplitudes, amplitudes)
+def test_reduction_is_rounded_half_up_in_decimals(near: float, far: float) -> None:
+    assert abs(reduction_percent(near, far) - 100 * (near - far) / near) <= 0.05 + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "rounded"), [(2.345, 2, 2.35), (0.25, 1, 0.3), (-0.25, 1, -0.3), (29.949, 1, 29.9)]
+)
+def test_half_up_rounds_as_a_person_does(value: float, decimals: int, rounded: float) -> None:
+    assert half_up(value, decimals) == rounded
+
+
+def test_a_quotient_is_computed_in_decimals() -> None:
+    assert quotient(3.0, 9.0, 3) == 0.333
+
+
+def test_left_and_right_are_told_apart() -> None:
+    assert compared(motor("wrist", side=Side.LEFT), motor("below_elbow", side=Side.LEFT)).side is Side.LEFT
+    assert marked(motor("wrist", measured=None, waveform=cmap())).motor is not None

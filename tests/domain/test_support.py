@@ -1,0 +1,138 @@
+"""Electrodiagnostic support, category by category, in the order of precedence."""
+
+import pytest
+
+from gateway.domain.recording import NO_RESPONSE, Recording, SensoryMarks, Side
+from gateway.domain.study import ClinicalFacts
+from gateway.domain.support import Support
+from gateway.pipeline.stages import Examination, examine
+from tests.factories import header, median, median_sensory, motor_marks, reference, sensory, study
+
+LOW = SensoryMarks(amplitude_uv=3.0, peak_latency_ms=3.1)
+
+
+def arm(area: float, side: Side = Side.RIGHT) -> list[Recording]:
+    """A median forearm study whose area falls to `area` of 28 mV.ms."""
+    far = motor_marks(negative_area_mv_ms=area, onset_latency_ms=7.0)
+    return [median("wrist", side=side), median("elbow", far, side=side)]
+
+
+DEFINITE, PROBABLE, NONE = 10.0, 17.0, 27.0
+SUPPORTIVE = ClinicalFacts(anti_gm1_igm="positive", csf_protein_g_l=0.6)
+
+
+def support(*recordings: Recording, clinical: ClinicalFacts | None = None) -> Examination:
+    return examine(study(*recordings, clinical=clinical or ClinicalFacts()), reference())
+
+
+@pytest.mark.parametrize(
+    ("recordings", "clinical", "expected", "reasons"),
+    [
+        (
+            [*arm(DEFINITE), median_sensory()],
+            ClinicalFacts(),
+            Support.DEFINITE,
+            ("definite_block:median:right",),
+        ),
+        (
+            [*arm(DEFINITE), median_sensory()],
+            ClinicalFacts(umn_signs=True),
+            Support.AGAINST,
+            ("upper_motor_neuron_signs",),
+        ),
+        (
+            [*arm(DEFINITE), median_sensory(LOW)],
+            ClinicalFacts(),
+            Support.AGAINST,
+            ("sensory_abnormal:median:right",),
+        ),
+        (
+            [*arm(DEFINITE), median_sensory(NO_RESPONSE)],
+            ClinicalFacts(),
+            Support.AGAINST,
+            ("sensory_absent:median:right",),
+        ),
+        (arm(DEFINITE), ClinicalFacts(), Support.NOT_ASSESSABLE, ("sensory_not_recorded:median:right",)),
+        (
+            [*arm(DEFINITE), sensory()],
+            ClinicalFacts(),
+            Support.NOT_ASSESSABLE,
+            ("sensory_not_recorded:median:right",),
+        ),
+        (
+            [*arm(PROBABLE), median_sensory()],
+            ClinicalFacts(),
+            Support.POSSIBLE,
+            ("probable_block:median:right",),
+        ),
+        (
+            [*arm(PROBABLE), median_sensory()],
+            ClinicalFacts(anti_gm1_igm="positive"),
+            Support.POSSIBLE,
+            ("probable_block:median:right", "anti_gm1_igm_positive"),
+        ),
+        (
+            [*arm(PROBABLE), median_sensory()],
+            SUPPORTIVE,
+            Support.PROBABLE,
+            ("probable_block:median:right", "anti_gm1_igm_positive", "csf_protein_raised"),
+        ),
+        (
+            [*arm(PROBABLE), *arm(PROBABLE, Side.LEFT), median_sensory(), median_sensory(side=Side.LEFT)],
+            ClinicalFacts(),
+            Support.PROBABLE,
+            ("probable_block:median:left", "probable_block:median:right"),
+        ),
+        ([*arm(NONE), median_sensory(LOW)], ClinicalFacts(umn_signs=True), Support.NONE, ("no_block_found",)),
+        ([median_sensory()], ClinicalFacts(), Support.NOT_ASSESSABLE, ("no_assessable_segment",)),
+        ([], ClinicalFacts(), Support.NOT_ASSESSABLE, ("no_assessable_segment",)),
+    ],
+)
+def test_support_follows_the_categories(recordings, clinical, expected, reasons) -> None:
+    found = support(*recordings, clinical=clinical).mmn
+
+    assert (found.support, found.reasons) == (expected, reasons)
+
+
+@pytest.mark.parametrize(
+    ("protein", "counts"), [(0.45, False), (0.46, True), (0.99, True), (1.0, False), (None, False)]
+)
+def test_csf_protein_supports_when_raised_but_below_one_gram(protein, counts) -> None:
+    clinical = ClinicalFacts(csf_protein_g_l=protein, ivig_response=True)
+
+    found = support(*arm(PROBABLE), median_sensory(), clinical=clinical).mmn
+
+    assert (found.support is Support.PROBABLE) is counts
+
+
+def test_another_nerve_s_sensory_result_does_not_matter() -> None:
+    assert support(*arm(DEFINITE), median_sensory(), sensory(LOW)).mmn.support is Support.DEFINITE
+
+
+def test_the_same_side_s_sensory_nerve_counts() -> None:
+    found = support(*arm(DEFINITE), median_sensory(side=Side.LEFT)).mmn
+
+    assert found.support is Support.NOT_ASSESSABLE
+
+
+def test_what_is_missing_is_the_guidance_in_short() -> None:
+    examination = support(*arm(DEFINITE))
+
+    assert examination.mmn.missing == ("record_sensory:median:right",)
+    assert [str(action) for action in examination.guidance] == ["record_sensory:median:right"]
+    assert "sensory" in examination.guidance[0].why
+
+
+def test_recalled_limits_and_gates_that_are_not_built_are_caveats() -> None:
+    found = support(*arm(NONE), sensory(SensoryMarks(amplitude_uv=20.0))).mmn
+
+    assert found.caveats[:2] == ("norms_recalled:aanem-2016", "latency_not_recorded:ulnar:right")
+    assert "not_checked:martin_gruber" in found.caveats
+
+
+def test_an_absent_snap_has_no_latency_to_record() -> None:
+    assert not [c for c in support(sensory(NO_RESPONSE)).mmn.caveats if c.startswith("latency")]
+
+
+def test_the_study_s_own_header_is_kept() -> None:
+    assert support(*arm(NONE)).study.header == header()

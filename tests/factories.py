@@ -1,0 +1,125 @@
+"""Builds recordings and studies for tests; one place knows the defaults."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from gateway.daemon.reference import load_reference
+from gateway.domain.markers import MarkerSettings
+from gateway.domain.recording import (
+    Modality,
+    MotorMarks,
+    Recording,
+    Response,
+    SensoryMarks,
+    Side,
+    Stimulus,
+    Waveform,
+)
+from gateway.domain.sites import Evoked, evoked
+from gateway.domain.study import Patient, Study, StudyHeader
+from gateway.pipeline.stages import Reference
+
+SUPRAMAXIMAL = Stimulus(intensity_ma=38.0, duration_ms=0.2, supramaximal=True)
+
+
+@cache
+def reference() -> Reference:
+    """The shipped reference data."""
+    return load_reference()
+
+
+def marker_settings() -> MarkerSettings:
+    """The shipped marker settings."""
+    return reference().markers
+
+
+def motor_marks(**changes: Any) -> MotorMarks:
+    """A normal ulnar CMAP at the wrist."""
+    values = {
+        "onset_latency_ms": 2.9,
+        "amplitude_mv": 9.0,
+        "negative_area_mv_ms": 28.0,
+        "negative_duration_ms": 6.0,
+    }
+    return MotorMarks(**values | changes)
+
+
+def motor(site: str, response: Response | None = None, **changes: Any) -> Recording:
+    """A motor recording of the right ulnar nerve over ADM."""
+    values: dict[str, Any] = {
+        "modality": Modality.MOTOR,
+        "nerve": "ulnar",
+        "side": Side.RIGHT,
+        "recording_site": "adm",
+        "stimulation_site": site,
+        "stimulus": SUPRAMAXIMAL,
+        "measured": motor_marks() if response is None else response,
+    }
+    return Recording(**values | changes)
+
+
+def median(site: str, response: Response | None = None, **changes: Any) -> Recording:
+    """A motor recording of the right median nerve over APB."""
+    return motor(site, response, **{"nerve": "median", "recording_site": "apb"} | changes)
+
+
+def sensory(response: Response | None = None, **changes: Any) -> Recording:
+    """A sensory recording of the right ulnar nerve, wrist to digit 5, 140 mm."""
+    values: dict[str, Any] = {
+        "modality": Modality.SENSORY,
+        "nerve": "ulnar",
+        "side": Side.RIGHT,
+        "recording_site": "digit_5",
+        "stimulation_site": "wrist",
+        "distance_mm": 140.0,
+        "measured": SensoryMarks(onset_latency_ms=2.4, peak_latency_ms=3.1, amplitude_uv=22.0)
+        if response is None
+        else response,
+    }
+    return Recording(**values | changes)
+
+
+def median_sensory(response: Response | None = None, **changes: Any) -> Recording:
+    """A sensory recording of the right median nerve, wrist to digit 2, 140 mm."""
+    return sensory(response, **{"nerve": "median", "recording_site": "digit_2"} | changes)
+
+
+def marked(recording: Recording) -> Evoked:
+    """The recording as the pipeline marks it."""
+    return evoked(recording, marker_settings())
+
+
+def header(**changes: Any) -> StudyHeader:
+    """The header of a study of a patient who does not exist."""
+    values: dict[str, Any] = {
+        "study_id": "S-1",
+        "performed_at": "2026-11-02T10:15:00+01:00",
+        "patient": Patient(id="P-1", family="Canary", given="Test", birth_date="1971-03-05", sex="F"),
+    }
+    return StudyHeader(**values | changes)
+
+
+def study(*recordings: Recording, **changes: Any) -> Study:
+    """A study of these recordings."""
+    return Study(header=header(**changes), recordings=recordings)
+
+
+def waveform(samples: Any, *, rate_hz: float = 20_000.0, start_ms: float = -2.0, uv: float = 1.0) -> Waveform:
+    """A waveform of these counts."""
+    return Waveform(
+        sampling_rate_hz=rate_hz, start_ms=start_ms, microvolts_per_count=uv, samples=np.asarray(samples)
+    )
+
+
+def cmap(
+    *, amplitude_uv: float = 9000.0, onset_ms: float = 3.0, duration_ms: float = 6.0, noise_uv: float = 0.0
+) -> Waveform:
+    """A half-sine negative phase with a smaller positive one behind it, 20 kHz, 1 uV a count."""
+    times = -2.0 + np.arange(800) / 20.0
+    phase = (times - onset_ms) / duration_ms
+    curve = np.where((phase > 0) & (phase < 1), np.sin(np.pi * phase), 0.0)
+    curve -= 0.3 * np.where((phase >= 1) & (phase < 2), np.sin(np.pi * (phase - 1)), 0.0)
+    noise = np.random.default_rng(1).normal(0.0, noise_uv, times.size) if noise_uv else 0.0
+    return waveform(np.round(amplitude_uv * curve + noise).astype(np.int32))
