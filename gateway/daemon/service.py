@@ -1,16 +1,15 @@
 """The life of the gateway, top to bottom: open the store, finish what was left, run, stop in order.
 
 Every task is started and named here. Stopping goes against the flow: drivers first, so that nothing new
-comes in; then the pipeline works off what is queued; then the sinks get a moment to deliver; the store
-closes last. Whatever does not make it in time is on disk and goes out after the next start.
+comes in; then the pipeline works off what is queued; then the sinks say goodbye; the store closes last.
+Whatever was not delivered by then is on disk and goes out after the next start.
 """
 
 import asyncio
 import contextlib
 import logging
-import signal
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -18,18 +17,21 @@ from typing import Final
 
 import gateway
 from gateway.daemon.clock import SystemClock
-from gateway.daemon.config import DriverSection, Hl7Section, MqttSection, Settings
+from gateway.daemon.config import MqttSection, Settings
 from gateway.daemon.notify import notify
 from gateway.daemon.reference import load_reference
 from gateway.daemon.supervision import keep_running
-from gateway.pipeline.publication import Destination, Publication, events_sink
+from gateway.errors import ConfigError
+from gateway.pipeline.publication import Destination, Publication
 from gateway.pipeline.runner import Runner
 from gateway.pipeline.stages import Reference
 from gateway.ports import Clock, DriverContext
+from gateway.protocols.oru import MessageHeader
+from gateway.protocols.telemetry import prefix
 from gateway.sinks.broker import demo_broker
-from gateway.sinks.hl7 import HL7Settings, HL7Sink
-from gateway.sinks.mqtt import MqttSettings, MqttSink
-from gateway.store.database import open_database
+from gateway.sinks.hl7 import Hl7Settings, Hl7Sink, engine_address
+from gateway.sinks.mqtt import MqttSettings, MqttSink, broker_address
+from gateway.store.database import Database, open_database
 from gateway.store.journal import Journal
 from gateway.store.outbox import Outbox
 from gateway.store.studies import Studies
@@ -38,6 +40,182 @@ logger = logging.getLogger(__name__)
 
 DATABASE: Final = "gateway.db"
 _HOUSEKEEPING_S: Final = 1.0
-# systemd kills after 30 s (TimeoutStopSec); each step has its own share of less than that.
-_DRAIN_DEADLINE_S: Final = 5.0
-_FLUSH_DEADLINE_S: Final = 3.0
+# The service manager kills after 30 s; working off what is queued takes milliseconds unless the disk hangs.
+_DRAIN_DEADLINE_S: Final = 10.0
+
+Job = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """The parts of a running gateway that others are wired to."""
+
+    settings: Settings
+    reference: Reference
+    clock: Clock
+    boot_id: str
+    journal: Journal
+    outbox: Outbox
+    runner: Runner
+
+
+async def serve(settings: Settings, stop: asyncio.Event, ready: Callable[[], None] | None = None) -> None:
+    """Run the gateway until `stop` is set; `ready` is called once it takes input.
+
+    ConfigError before anything is opened; StorageError when the state directory cannot be used.
+    """
+    reference = reference_of(settings)
+    async with _broker(settings.mqtt) as mqtt, _database(settings) as database:
+        parts = await _assemble(settings, reference, database)
+        async with _running(_sinks(parts, mqtt), parts.clock):
+            await parts.runner.recover()
+            async with _running({"pipeline": parts.runner.run}, parts.clock):
+                await parts.runner.recovered.wait()
+                async with _running(_inputs(parts), parts.clock):
+                    _say_ready(settings, ready)
+                    await stop.wait()
+                    notify("STOPPING=1")
+                    logger.info("stopping")
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_DRAIN_DEADLINE_S):
+                        await parts.runner.drain()
+    logger.info("stopped")
+
+
+def reference_of(settings: Settings) -> Reference:
+    """The reference data a configuration asks for."""
+    analysis = settings.analysis
+    return load_reference(
+        criteria=analysis.criteria,
+        grading=analysis.grading,
+        norms=analysis.norms,
+        data_dir=Path(analysis.data_dir) if analysis.data_dir else None,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _database(settings: Settings) -> AsyncIterator[Database]:
+    async with open_database(Path(settings.gateway.state_dir) / DATABASE) as database:
+        yield database
+
+
+@contextlib.asynccontextmanager
+async def _broker(section: MqttSection | None) -> AsyncIterator[MqttSettings | None]:
+    """Where to publish; starts the demo broker where the configuration says `embedded`."""
+    if section is None:
+        yield None
+    elif section.url == "embedded":
+        async with demo_broker() as address:
+            yield MqttSettings(host=address.host, port=address.port)
+    else:
+        host, port = broker_address(section.url)
+        yield MqttSettings(host=host, port=port, username=section.username, password=_password(section))
+
+
+def _password(section: MqttSection) -> str | None:
+    if section.password_file is None:
+        return None
+    path = Path(section.password_file)
+    try:
+        if path.stat().st_mode & 0o004:
+            raise ConfigError(f"{path}: everyone on this machine can read the password; chmod o-r it")
+        return path.read_text("utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+
+
+async def _assemble(settings: Settings, reference: Reference, database: Database) -> _Parts:
+    clock, boot_id = SystemClock(), str(uuid.uuid4())
+    journal = await Journal.open(database, clock, boot_id)
+    outbox = Outbox(database, clock, boot_id)
+    publication = Publication(
+        site=settings.gateway.site if settings.mqtt else None,
+        clear_after=timedelta(seconds=settings.mqtt.clear_after_s if settings.mqtt else 0),
+        destinations=tuple(
+            Destination(
+                sink=entry.name,
+                interim=entry.interim,
+                header=MessageHeader(
+                    processing_id=entry.processing_id,
+                    sending_application=entry.sending_application,
+                    sending_facility=entry.sending_facility,
+                    receiving_application=entry.receiving_application,
+                    receiving_facility=entry.receiving_facility,
+                ),
+            )
+            for entry in settings.hl7
+        ),
+    )
+    runner = Runner(reference, publication, journal, Studies(database), outbox, clock)
+    return _Parts(
+        settings=settings,
+        reference=reference,
+        clock=clock,
+        boot_id=boot_id,
+        journal=journal,
+        outbox=outbox,
+        runner=runner,
+    )
+
+
+def _sinks(parts: _Parts, mqtt: MqttSettings | None) -> dict[str, Job]:
+    """One sink for each engine, and for each cart where there is a broker."""
+    jobs: dict[str, Job] = {}
+    for entry in parts.settings.hl7:
+        host, port = engine_address(entry.url)
+        engine = Hl7Settings(name=entry.name, host=host, port=port, ack_timeout_s=entry.ack_timeout_s)
+        jobs[f"hl7 {entry.name}"] = Hl7Sink(engine, parts.outbox, parts.clock).run
+    if mqtt is not None:
+        carts = {parts.settings.gateway.cart, *(entry.cart for entry in parts.settings.drivers)}
+        for cart in sorted(carts):
+            topics = prefix(parts.settings.gateway.site, cart)
+            sink = MqttSink(
+                mqtt, prefix=topics, boot_id=parts.boot_id, outbox=parts.outbox, clock=parts.clock
+            )
+            jobs[f"mqtt {cart}"] = sink.run
+    return jobs
+
+
+def _inputs(parts: _Parts) -> dict[str, Job]:
+    """Every driver, and the housekeeping that ends examinations and clears retained messages."""
+    jobs: dict[str, Job] = {"housekeeping": lambda: _housekeeping(parts)}
+    for section in parts.settings.drivers:
+        context = DriverContext(name=section.name, check=parts.reference.anatomy.check, clock=parts.clock)
+        driver = section.plugin.create(section.settings, context)
+        intake = parts.journal.intake(section.name, section.cart, parts.runner.deliver)
+        jobs[f"driver {section.name}"] = lambda driver=driver, intake=intake: driver.run(intake)  # type: ignore[misc]
+    return jobs
+
+
+async def _housekeeping(parts: _Parts) -> None:
+    while True:
+        await parts.runner.end_silent(parts.settings.gateway.exam_timeout_s)
+        await parts.runner.clear_due()
+        await asyncio.sleep(_HOUSEKEEPING_S)
+
+
+@contextlib.asynccontextmanager
+async def _running(jobs: Mapping[str, Job], clock: Clock) -> AsyncIterator[None]:
+    """Keep `jobs` running while the block runs; they have ended when it is left."""
+    tasks = [asyncio.create_task(keep_running(name, job, clock), name=name) for name, job in jobs.items()]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _say_ready(settings: Settings, ready: Callable[[], None] | None) -> None:
+    fields = {
+        "version": gateway.__version__,
+        "drivers": len(settings.drivers),
+        "hl7": len(settings.hl7),
+        "mqtt": settings.mqtt is not None,
+    }
+    logger.info("ready", extra={"fields": fields})
+    notify(
+        "READY=1", f"STATUS=running: {len(settings.drivers)} drivers, {len(settings.hl7)} HL7 destinations"
+    )
+    if ready is not None:
+        ready()

@@ -54,8 +54,9 @@ class OutboxItem:
     id: int
     payload: bytes
     attempts: int
-    control_id: str | None = None
-    topic: str | None = None
+    control_id: str = ""
+    seq: int | None = None
+    topic: str = ""
     retain: bool = False
 
 
@@ -67,14 +68,12 @@ class Outbox:
         self._clock = clock
         self._boot_id = boot_id
         self._stored: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
-        self._last_seq: dict[str, int] = {}
 
     async def store(self, results: Results) -> None:
         """Put `results` on disk, mark their fact as processed, and wake the sinks."""
         now = self._clock.now()
-        last_seq = await self._database.write(lambda c: _store(c, results, now, self._boot_id))
+        await self._database.write(lambda c: _store(c, results, now, self._boot_id))
         if results.events_sink is not None:
-            self._last_seq[results.events_sink] = last_seq
             self._stored[results.events_sink].set()
         for message in results.messages:
             self._stored[message.sink].set()
@@ -84,17 +83,17 @@ class Outbox:
         return await self._database.write(lambda c: _pending(c, sink, limit))
 
     async def wait(self, sink: str) -> None:
-        """Return once something may have been stored for `sink` since it last waited."""
-        await self._stored[sink].wait()
-        self._stored[sink].clear()
+        """Return once `sink` has something to deliver."""
+        stored = self._stored[sink]
+        while True:
+            stored.clear()
+            if await self.pending(sink):
+                return
+            await stored.wait()
 
     async def last_seq(self, sink: str) -> int:
-        """The number of the last event stored for `sink`; 0 before the first."""
-        if sink not in self._last_seq:
-            query = "SELECT last FROM sequence WHERE prefix = ?"
-            row = await self._database.write(lambda c: c.execute(query, (sink,)).fetchone())
-            self._last_seq.setdefault(sink, row["last"] if row else 0)
-        return self._last_seq[sink]
+        """The number of the newest event before the first that is still pending; 0 when there is none."""
+        return await self._database.write(lambda c: _last_seq(c, sink))
 
     async def delivered(self, item_id: int, answer: str) -> None:
         """The other side has it, and said so with `answer`."""
@@ -124,10 +123,9 @@ class Outbox:
         await self._database.write(lambda c: c.execute(update, values).rowcount)
 
 
-def _store(connection: sqlite3.Connection, results: Results, now: datetime, boot_id: str) -> int:
-    seq = 0
+def _store(connection: sqlite3.Connection, results: Results, now: datetime, boot_id: str) -> None:
     if results.events_sink is not None:
-        seq = _store_events(connection, results, results.events_sink, now, boot_id)
+        _store_events(connection, results, results.events_sink, now, boot_id)
     for message in results.messages:
         connection.execute(
             "INSERT INTO outbox (sink, study, control_id, payload, state, error, created_at)"
@@ -152,12 +150,11 @@ def _store(connection: sqlite3.Connection, results: Results, now: datetime, boot
         ),
     )
     connection.execute("UPDATE fact SET processed = 1 WHERE id = ?", (results.fact_id,))
-    return seq
 
 
 def _store_events(
     connection: sqlite3.Connection, results: Results, sink: str, now: datetime, boot_id: str
-) -> int:
+) -> None:
     row = connection.execute("SELECT last FROM sequence WHERE prefix = ?", (sink,)).fetchone()
     seq = row["last"] if row else 0
     for event in results.events:
@@ -174,12 +171,19 @@ def _store_events(
         "INSERT INTO sequence VALUES (?, ?) ON CONFLICT (prefix) DO UPDATE SET last = excluded.last",
         (sink, seq),
     )
-    return seq
+
+
+def _last_seq(connection: sqlite3.Connection, sink: str) -> int:
+    query = (
+        "SELECT coalesce((SELECT min(seq) - 1 FROM outbox WHERE sink = ?1 AND state = 'pending'),"
+        " (SELECT last FROM sequence WHERE prefix = ?1), 0)"
+    )
+    return int(connection.execute(query, (sink,)).fetchone()[0])
 
 
 def _pending(connection: sqlite3.Connection, sink: str, limit: int) -> list[OutboxItem]:
     rows = connection.execute(
-        "SELECT id, payload, attempts, control_id, topic, retain FROM outbox"
+        "SELECT id, payload, attempts, control_id, seq, topic, retain FROM outbox"
         " WHERE sink = ? AND state = 'pending' ORDER BY id LIMIT ?",
         (sink, limit),
     )
@@ -188,8 +192,9 @@ def _pending(connection: sqlite3.Connection, sink: str, limit: int) -> list[Outb
             id=row["id"],
             payload=row["payload"],
             attempts=row["attempts"],
-            control_id=row["control_id"],
-            topic=row["topic"],
+            control_id=row["control_id"] or "",
+            seq=row["seq"],
+            topic=row["topic"] or "",
             retain=bool(row["retain"]),
         )
         for row in rows
@@ -199,8 +204,8 @@ def _pending(connection: sqlite3.Connection, sink: str, limit: int) -> list[Outb
 def read_ledger(connection: sqlite3.Connection, study: str | None) -> list[dict[str, Any]]:
     """What was sent where and what came back, oldest first; `study` is a code or a device's study id."""
     rows = connection.execute(
-        "SELECT outbox.id, sink, outbox.study, control_id, seq, topic, state, attempts, answer, error, created_at,"
-        " done_at FROM outbox JOIN study ON study.code = outbox.study"
+        "SELECT outbox.id, sink, outbox.study, control_id, seq, topic, state, attempts, answer, error,"
+        " created_at, done_at FROM outbox JOIN study ON study.code = outbox.study"
         " WHERE ?1 IS NULL OR outbox.study = ?1 OR study.study_id = ?1 ORDER BY outbox.id",
         (study,),
     )
