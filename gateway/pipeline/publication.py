@@ -69,7 +69,7 @@ def results(
     publication: Publication,
     now: datetime,
 ) -> tuple[Results, Said]:
-    """Everything that follows from `fact`, which turned `before` into `after`, and what has been said then."""
+    """What follows from `fact`, which turned `before` into `after`, and what has been said then."""
     current = assessment(after, reference)
     wanting = [entry for entry in publication.destinations if _wants(entry, fact, before)]
     messages = tuple(_message(entry, fact, current, said.numbering, reference, now) for entry in wanting)

@@ -1,0 +1,201 @@
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from gateway.domain.recording import Recording
+from gateway.domain.study import ExamEnded, Fact, Patient, StudyOpened
+from gateway.ports import Session
+from gateway.store.database import Database, open_database
+from gateway.store.journal import DriverIntake, Journal, JournaledFact
+from gateway.store.studies import Studies
+from tests.factories import header, motor, motor_marks
+from tests.fakes import FakeClock
+
+WRIST, ELBOW = motor("wrist"), motor("below_elbow")
+END = ExamEnded(by="device")
+
+
+class Desk:
+    """A journal, the intake of one driver, and the facts it delivered."""
+
+    def __init__(self, database: Database, journal: Journal, clock: FakeClock) -> None:
+        self.database, self.journal, self.clock = database, journal, clock
+        self.delivered: list[JournaledFact] = []
+        self.intake = self.driver("room-1")
+
+    def driver(self, name: str) -> DriverIntake:
+        return self.journal.intake(name, "cart-a", self.take)
+
+    async def take(self, facts: Sequence[JournaledFact]) -> None:
+        self.delivered += facts
+
+    @property
+    def facts(self) -> list[Fact]:
+        return [entry.fact for entry in self.delivered]
+
+    async def mark_processed(self) -> None:
+        await self.database.write(lambda c: c.execute("UPDATE fact SET processed = 1"))
+
+
+@asynccontextmanager
+async def desk(path: Path) -> AsyncIterator[Desk]:
+    clock = FakeClock()
+    async with open_database(path / "gateway.db") as database:
+        yield Desk(database, await Journal.open(database, clock, "boot-1"), clock)
+
+
+async def test_accepted_input_is_there_after_a_restart_until_its_facts_are(tmp_path: Path) -> None:
+    async with desk(tmp_path) as first:
+        session = await first.intake.open()
+        await first.intake.accept(session, b"one")
+        await first.intake.accept(session, b"two")
+        await first.driver("other").open()
+
+    async with desk(tmp_path) as second:
+        assert await second.intake.unfinished() == [Session(session, (b"one", b"two"))]
+        await second.intake.close(session)
+        assert await second.intake.unfinished() == []
+
+
+async def test_facts_are_delivered_once_in_order_behind_their_header(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await here.intake.deliver(header(), [WRIST, ELBOW, END])
+
+        assert here.facts == [StudyOpened(header()), WRIST, ELBOW, END]
+        assert len({entry.code for entry in here.delivered}) == 1
+
+
+async def test_the_same_recording_sent_again_is_the_same_recording(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await here.intake.deliver(header(), [WRIST])
+        await here.intake.deliver(header(), [WRIST, ELBOW])
+
+        assert here.facts == [StudyOpened(header()), WRIST, ELBOW]
+
+
+async def test_another_value_is_another_recording(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        again = motor("wrist", motor_marks(amplitude_mv=8.8))
+        await here.intake.deliver(header(), [WRIST, again])
+
+        assert here.facts[1:] == [WRIST, again]
+
+
+async def test_an_examination_ends_once_until_something_re_opens_it(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await here.intake.deliver(header(), [END])
+        await here.intake.deliver(header(), [WRIST, END])
+        await here.intake.deliver(header(), [WRIST, END])
+        await here.intake.deliver(header(), [ELBOW, END])
+
+        assert here.facts == [StudyOpened(header()), WRIST, END, ELBOW, END]
+
+
+async def test_a_changed_header_is_a_fact_even_when_it_changes_back(tmp_path: Path) -> None:
+    changed = header(study_id="S-1", patient=Patient(id="P-1", family="Other"))
+
+    async with desk(tmp_path) as here:
+        for entry in (header(), changed, header(), header()):
+            await here.intake.deliver(entry, [])
+
+        assert here.facts == [StudyOpened(header()), StudyOpened(changed), StudyOpened(header())]
+
+
+async def test_studies_differ_by_driver_study_and_patient(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await here.intake.deliver(header(), [WRIST])
+        await here.intake.deliver(header(patient=Patient(id="P-2")), [WRIST])
+        await here.intake.deliver(header(study_id="S-2"), [WRIST])
+        await here.driver("other").deliver(header(), [WRIST])
+
+        assert len({entry.code for entry in here.delivered}) == 4
+
+
+async def test_codes_stay_the_same_over_a_restart_and_differ_between_installations(tmp_path: Path) -> None:
+    codes = []
+    for place in ("a", "a", "b"):
+        async with desk(tmp_path / place) as here:
+            await here.intake.deliver(header(patient=Patient(id="P-1", family=place + str(len(codes)))), [])
+            codes.append(here.delivered[0].code)
+
+    assert codes[0] == codes[1] != codes[2]
+
+
+async def test_what_was_not_processed_comes_back_in_order(tmp_path: Path) -> None:
+    async with desk(tmp_path) as first:
+        await first.intake.deliver(header(), [WRIST])
+        await first.mark_processed()
+        await first.intake.deliver(header(), [ELBOW, END])
+
+    async with desk(tmp_path) as second:
+        assert [entry.fact for entry in await second.journal.unprocessed()] == [ELBOW, END]
+
+
+async def test_a_study_is_loaded_as_far_as_it_was_processed(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await here.intake.deliver(header(), [WRIST])
+        await here.mark_processed()
+        await here.intake.deliver(header(), [ELBOW])
+        code = here.delivered[0].code
+
+        stored = await Studies(here.database).load(code)
+
+        assert stored.study is not None
+        assert stored.study.recordings == (WRIST,)
+        assert stored.cart == "cart-a"
+
+
+async def test_a_study_nothing_is_known_of_yet_has_no_header(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await here.intake.deliver(header(), [])
+
+        assert (await Studies(here.database).load(here.delivered[0].code)).study is None
+
+
+async def test_only_studies_with_recordings_and_no_end_are_open(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await here.intake.deliver(header(study_id="ended"), [WRIST, END])
+        await here.intake.deliver(header(study_id="empty"), [])
+        await here.intake.deliver(header(study_id="open"), [WRIST])
+
+        assert await Studies(here.database).open_codes() == [here.delivered[-1].code]
+
+
+async def test_an_end_can_be_added_to_a_known_study_only(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await here.intake.deliver(header(), [WRIST])
+        code = here.delivered[0].code
+
+        assert [f.fact for f in await here.journal.add(code, ExamEnded(by="operator"))] == [
+            ExamEnded(by="operator")
+        ]
+        assert await here.journal.add("UNKNOWN1", END) == []
+
+
+async def test_receive_time_device_time_and_their_offset_are_kept(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        late = replace(WRIST, recorded_at="2026-11-02T10:14:00+01:00")
+        await here.intake.deliver(header(), [late, ELBOW])
+
+        query = "SELECT device_time, device_offset_s, boot_id, received_at FROM fact WHERE kind = 'recording'"
+        rows = await here.database.write(lambda c: [tuple(row) for row in c.execute(query)])
+
+    assert rows == [
+        ("2026-11-02T10:14:00+01:00", 60.0, "boot-1", "2026-11-02T09:15:00+00:00"),
+        (None, None, "boot-1", "2026-11-02T09:15:00+00:00"),
+    ]
+
+
+async def test_a_clock_step_never_reorders_facts(tmp_path: Path) -> None:
+    recordings: list[Recording] = [WRIST, ELBOW, motor("above_elbow")]
+    async with desk(tmp_path) as here:
+        for recording in recordings:
+            await here.intake.deliver(header(), [recording])
+            here.clock.step(-3600)
+        await here.mark_processed()
+
+        stored = await Studies(here.database).load(here.delivered[0].code)
+
+    assert stored.study is not None
+    assert list(stored.study.recordings) == recordings
