@@ -1,15 +1,14 @@
 """`ledger`: what was sent where, and what came back."""
 
-import sqlite3
 from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
-from gateway.daemon.config import DEFAULT_PATH, load
-from gateway.errors import NoInput, StorageError
-from gateway.store.outbox import read_ledger
+from gateway.daemon.config import DATABASE, DEFAULT_PATH, load
+from gateway.errors import NoInput
+from gateway.store.outbox import ledger
 
 
 @click.command("ledger")
@@ -18,23 +17,11 @@ from gateway.store.outbox import read_ledger
 @click.option("--config", type=click.Path(path_type=Path), default=DEFAULT_PATH, show_default=True)
 def command(study: str | None, config: Path, *, as_json: bool) -> None:
     """Show every result and sink: pending, delivered, parked, dead or refused, with the answer."""
-    path = Path(load(config).gateway.state_dir) / "gateway.db"
-    for row in _rows(path, study):
-        click.echo(msgspec.json.encode(row).decode() if as_json else _line(row))
-
-
-def _rows(path: Path, study: str | None) -> list[dict[str, Any]]:
+    path = Path(load(config).gateway.state_dir) / DATABASE
     if not path.exists():
         raise NoInput(f"{path}: not there; has the gateway run with this configuration?")
-    try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-        connection.row_factory = sqlite3.Row
-        try:
-            return read_ledger(connection, study)
-        finally:
-            connection.close()
-    except sqlite3.Error as error:
-        raise StorageError(f"{path}: {error}") from error
+    for row in ledger(path, study):
+        click.echo(msgspec.json.encode(row).decode() if as_json else _line(row))
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -1,10 +1,10 @@
 """Assessments as a person reads them: the table in the field's order, then findings, then what is missing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from gateway.domain.assessment import Assessment
+from gateway.domain.assessment import Assessment, segment_object
 from gateway.domain.criteria import BLOCKS
-from gateway.domain.findings import Finding
 from gateway.domain.recording import MotorMarks, NoResponse, SensoryMarks
 from gateway.domain.sensory import SensoryResult
 from gateway.domain.sites import Evoked
@@ -25,7 +25,7 @@ def assessment_text(assessment: Assessment) -> str:
             "",
             *_table(_SENSORY, (_sensory_row(entry) for entry in assessment.sensory)),
             "",
-            *(finding_line(entry) for entry in assessment.findings),
+            *(segment_line(segment_object(entry)) for entry in assessment.findings),
             "",
             f"MMN support: {assessment.mmn.support} ({', '.join(assessment.mmn.reasons)})",
             *(f"  still to record: {action} - {action.why}" for action in assessment.guidance),
@@ -34,19 +34,18 @@ def assessment_text(assessment: Assessment) -> str:
     )
 
 
-def finding_line(entry: Finding) -> str:
-    """One segment in one line: what was found, by which numbers."""
-    segment = entry.segment
-    reasons = f"  ({', '.join(entry.reasons)})" if entry.reasons else ""
-    mark = "▲" if entry.finding in BLOCKS else " "
-    site = f"{segment.side} {segment.nerve} {segment.recording_site}"
-    sites = f"{segment.distal_point.site} to {segment.proximal_point.site}"
+def segment_line(segment: Mapping[str, Any]) -> str:
+    """One entry of `segments` in one line: what was found, by which numbers."""
+    reasons = f"  ({', '.join(segment['reasons'])})" if segment["reasons"] else ""
+    mark = "▲" if segment["finding"] in BLOCKS else " "
+    site = f"{segment['side']} {segment['nerve']} {segment['recording_site']}"
     numbers = (
-        f"amplitude {_change(segment.amplitude_reduction_percent, -1)}, "
-        f"area {_change(segment.area_reduction_percent, -1)}, "
-        f"duration {_change(segment.duration_increase_percent, 1)}"
+        f"amplitude {_change(segment['amplitude_reduction_percent'], -1)}, "
+        f"area {_change(segment['area_reduction_percent'], -1)}, "
+        f"duration {_change(segment['duration_increase_percent'], 1)}"
     )
-    return f"{mark} {site}, {sites}: {entry.finding.replace('_', ' ')}; {numbers}{reasons}"
+    sites = f"{segment['distal_site']} to {segment['proximal_site']}"
+    return f"{mark} {site}, {sites}: {segment['finding'].replace('_', ' ')}; {numbers}{reasons}"
 
 
 def _change(percent: float | None, sign: int) -> str:

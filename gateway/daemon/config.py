@@ -19,6 +19,7 @@ from gateway.errors import ConfigError
 from gateway.ports import DriverPlugin
 
 DEFAULT_PATH: Final = Path("/etc/emg-gateway/gateway.toml")
+DATABASE: Final = "gateway.db"  # in the state directory
 _DRIVERS: Final = "emg_gateway.drivers"
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_-]{1,32}$")]

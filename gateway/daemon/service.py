@@ -1,8 +1,8 @@
 """The life of the gateway, top to bottom: open the store, finish what was left, run, stop in order.
 
 Every task is started and named here. Stopping goes against the flow: drivers first, so that nothing new
-comes in; then the pipeline works off what is queued; then the sinks say goodbye; the store closes last.
-Whatever was not delivered by then is on disk and goes out after the next start.
+comes in; then the pipeline works off what is queued; then the sinks get a moment to deliver it and say
+goodbye; the store closes last. Whatever was not delivered by then goes out after the next start.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from typing import Final
 
 import gateway
 from gateway.daemon.clock import SystemClock
-from gateway.daemon.config import MqttSection, Settings
+from gateway.daemon.config import DATABASE, MqttSection, Settings
 from gateway.daemon.notify import notify
 from gateway.daemon.reference import load_reference
 from gateway.daemon.supervision import keep_running
@@ -29,7 +29,7 @@ from gateway.ports import Clock, DriverContext
 from gateway.protocols.oru import MessageHeader
 from gateway.protocols.telemetry import prefix
 from gateway.sinks.broker import demo_broker
-from gateway.sinks.hl7 import Hl7Settings, Hl7Sink, engine_address
+from gateway.sinks.hl7 import HL7Settings, HL7Sink, mllp_address
 from gateway.sinks.mqtt import MqttSettings, MqttSink, broker_address
 from gateway.store.database import Database, open_database
 from gateway.store.journal import Journal
@@ -38,10 +38,11 @@ from gateway.store.studies import Studies
 
 logger = logging.getLogger(__name__)
 
-DATABASE: Final = "gateway.db"
 _HOUSEKEEPING_S: Final = 1.0
 # The service manager kills after 30 s; working off what is queued takes milliseconds unless the disk hangs.
 _DRAIN_DEADLINE_S: Final = 10.0
+# A receiver that is there answers in milliseconds; one that is not is not waited for.
+_FLUSH_DEADLINE_S: Final = 2.0
 
 Job = Callable[[], Awaitable[None]]
 
@@ -76,10 +77,16 @@ async def serve(settings: Settings, stop: asyncio.Event, ready: Callable[[], Non
                     await stop.wait()
                     notify("STOPPING=1")
                     logger.info("stopping")
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_DRAIN_DEADLINE_S):
-                        await parts.runner.drain()
+                await _within(_DRAIN_DEADLINE_S, parts.runner.drain())
+            await _within(_FLUSH_DEADLINE_S, parts.outbox.drained())
     logger.info("stopped")
+
+
+async def _within(seconds: float, step: Awaitable[None]) -> None:
+    """Give a step of stopping its time, and go on when that is over."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await step
 
 
 def reference_of(settings: Settings) -> Reference:
@@ -162,9 +169,9 @@ def _sinks(parts: _Parts, mqtt: MqttSettings | None) -> dict[str, Job]:
     """One sink for each engine, and for each cart where there is a broker."""
     jobs: dict[str, Job] = {}
     for entry in parts.settings.hl7:
-        host, port = engine_address(entry.url)
-        engine = Hl7Settings(name=entry.name, host=host, port=port, ack_timeout_s=entry.ack_timeout_s)
-        jobs[f"hl7 {entry.name}"] = Hl7Sink(engine, parts.outbox, parts.clock).run
+        host, port = mllp_address(entry.url)
+        engine = HL7Settings(name=entry.name, host=host, port=port, ack_timeout_s=entry.ack_timeout_s)
+        jobs[f"hl7 {entry.name}"] = HL7Sink(engine, parts.outbox, parts.clock).run
     if mqtt is not None:
         carts = {parts.settings.gateway.cart, *(entry.cart for entry in parts.settings.drivers)}
         for cart in sorted(carts):

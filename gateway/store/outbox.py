@@ -6,16 +6,19 @@ sequence number when they are stored; a number is never given twice and none is 
 """
 
 import asyncio
+import contextlib
 import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from gateway.domain.assessment import JsonObject
+from gateway.errors import StorageError
 from gateway.ports import Clock
 from gateway.protocols.telemetry import TelemetryEvent, envelope
 from gateway.store.database import Database
@@ -68,6 +71,7 @@ class Outbox:
         self._clock = clock
         self._boot_id = boot_id
         self._stored: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._settled = asyncio.Event()
 
     async def store(self, results: Results) -> None:
         """Put `results` on disk, mark their fact as processed, and wake the sinks."""
@@ -90,6 +94,15 @@ class Outbox:
             if await self.pending(sink):
                 return
             await stored.wait()
+
+    async def drained(self) -> None:
+        """Return once nothing is pending for any sink."""
+        query = "SELECT 1 FROM outbox WHERE state = 'pending' LIMIT 1"
+        while True:
+            self._settled.clear()
+            if await self._database.write(lambda c: c.execute(query).fetchone()) is None:
+                return
+            await self._settled.wait()
 
     async def last_seq(self, sink: str) -> int:
         """The number of the newest event before the first that is still pending; 0 when there is none."""
@@ -121,6 +134,7 @@ class Outbox:
         )
         values = (state, answer, error, self._clock.now().isoformat(), item_id)
         await self._database.write(lambda c: c.execute(update, values).rowcount)
+        self._settled.set()
 
 
 def _store(connection: sqlite3.Connection, results: Results, now: datetime, boot_id: str) -> None:
@@ -201,12 +215,21 @@ def _pending(connection: sqlite3.Connection, sink: str, limit: int) -> list[Outb
     ]
 
 
-def read_ledger(connection: sqlite3.Connection, study: str | None) -> list[dict[str, Any]]:
-    """What was sent where and what came back, oldest first; `study` is a code or a device's study id."""
-    rows = connection.execute(
-        "SELECT outbox.id, sink, outbox.study, control_id, seq, topic, state, attempts, answer, error,"
-        " created_at, done_at FROM outbox JOIN study ON study.code = outbox.study"
-        " WHERE ?1 IS NULL OR outbox.study = ?1 OR study.study_id = ?1 ORDER BY outbox.id",
-        (study,),
-    )
-    return [{name: row[name] for name in row.keys() if row[name] is not None} for row in rows]  # noqa: SIM118
+def ledger(path: Path, study: str | None = None) -> list[dict[str, Any]]:
+    """What was sent where and what came back, oldest first; `study` is a code or a device's study id.
+
+    Reads the database at `path` beside a running gateway; StorageError when it cannot be read.
+    """
+    try:
+        source = f"{path.absolute().as_uri()}?mode=ro"
+        with contextlib.closing(sqlite3.connect(source, uri=True)) as connection:
+            connection.row_factory = sqlite3.Row
+            rows = connection.execute(
+                "SELECT outbox.id, sink, outbox.study, control_id, seq, topic, state, attempts, answer, error,"
+                " created_at, done_at FROM outbox JOIN study ON study.code = outbox.study"
+                " WHERE ?1 IS NULL OR outbox.study = ?1 OR study.study_id = ?1 ORDER BY outbox.id",
+                (study,),
+            ).fetchall()
+    except sqlite3.Error as error:
+        raise StorageError(f"{path}: {error}") from error
+    return [{name: value for name, value in dict(row).items() if value is not None} for row in rows]

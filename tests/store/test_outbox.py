@@ -2,15 +2,19 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from gateway.domain.study import StudyOpened
+from gateway.errors import StorageError
 from gateway.protocols.telemetry import TelemetryEvent
-from gateway.store.database import open_database
+from gateway.store.database import Database, open_database
 from gateway.store.journal import Journal, JournaledFact
-from gateway.store.outbox import Message, Outbox, Results, read_ledger
+from gateway.store.outbox import Message, Outbox, Results, ledger
 from gateway.store.studies import Studies
 from tests.factories import header
 from tests.fakes import FakeClock
@@ -18,23 +22,23 @@ from tests.fakes import FakeClock
 PREFIX = "emg/v1/lab1/cart-a"
 
 
+@dataclass(frozen=True)
 class Desk:
-    def __init__(self, outbox: Outbox, studies: Studies, database: Any, code: str, clock: FakeClock) -> None:
-        self.outbox, self.studies, self.database, self.code, self.clock = (
-            outbox,
-            studies,
-            database,
-            code,
-            clock,
-        )
+    """An outbox beside one study, and a clock to move."""
+
+    outbox: Outbox
+    studies: Studies
+    database: Database
+    code: str
+    clock: FakeClock
+    path: Path
 
     def results(self, **changes: Any) -> Results:
         nothing: dict[str, Any] = {"fact_id": None, "numbering": {}, "alerts": {}, "clear_at": None}
         return Results(code=self.code, **nothing | changes)
 
-    async def ledger(self, study: str | None = None) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = await self.database.write(lambda c: read_ledger(c, study))
-        return found
+    def ledger(self, study: str | None = None) -> list[dict[str, Any]]:
+        return ledger(self.path, study)
 
 
 async def ignore(_facts: Sequence[JournaledFact]) -> None:
@@ -48,7 +52,8 @@ async def desk(path: Path) -> AsyncIterator[Desk]:
         journal = await Journal.open(database, clock, "boot-1")
         await journal.intake("room-1", "cart-a", ignore).deliver(header(), [])
         rows = await database.write(lambda c: c.execute("SELECT code FROM study").fetchall())
-        yield Desk(Outbox(database, clock, "boot-1"), Studies(database), database, rows[0]["code"], clock)
+        outbox = Outbox(database, clock, "boot-1")
+        yield Desk(outbox, Studies(database), database, rows[0]["code"], clock, path / "gateway.db")
 
 
 def event(topic: str, *, data: dict[str, Any] | None = None) -> TelemetryEvent:
@@ -97,7 +102,7 @@ async def test_a_row_leaves_only_when_it_is_settled(tmp_path: Path) -> None:
         await here.outbox.attempted(fourth.id, "no acknowledgement within 10 s")
 
         assert [item.control_id for item in await here.outbox.pending("engine", 10)] == ["M-3"]
-        ledger = await here.ledger()
+        ledger = here.ledger()
 
     assert [(row["state"], row.get("answer"), row.get("error"), row["attempts"]) for row in ledger] == [
         ("delivered", "AA", None, 1),
@@ -112,7 +117,7 @@ async def test_a_message_that_must_not_be_sent_stands_in_the_ledger_with_its_rea
         await here.outbox.store(here.results(messages=(message("M-1", refused="simulated data"),)))
 
         assert await here.outbox.pending("engine", 10) == []
-        (row,) = await here.ledger()
+        (row,) = here.ledger()
 
     assert (row["state"], row["error"]) == ("refused", "simulated data")
 
@@ -175,5 +180,23 @@ async def test_the_ledger_is_found_by_code_or_by_the_device_s_study_id(tmp_path:
     async with desk(tmp_path) as here:
         await here.outbox.store(here.results(messages=(message("M-1"),)))
 
-        assert len(await here.ledger("S-1")) == len(await here.ledger(here.code)) == 1
-        assert await here.ledger("S-9") == []
+        assert len(here.ledger("S-1")) == len(here.ledger(here.code)) == 1
+        assert here.ledger("S-9") == []
+
+
+async def test_drained_means_nothing_is_pending_for_any_sink(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await here.outbox.drained()
+        await here.outbox.store(here.results(messages=(message("M-1"), message("M-1", "other"))))
+        waiting = asyncio.create_task(here.outbox.drained())
+        (first,), (second,) = await here.outbox.pending("engine"), await here.outbox.pending("other")
+
+        await here.outbox.delivered(first.id, "AA")
+        assert not waiting.done()
+        await here.outbox.dead(second.id, "AR")
+        await waiting
+
+
+async def test_a_ledger_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"gateway\.db"):
+        ledger(tmp_path / "gateway.db")
