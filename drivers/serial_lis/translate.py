@@ -1,0 +1,89 @@
+"""From journal entries to facts: frames become records, records become what the assembler makes of them.
+
+The same code takes the entries of a live session and those read back after a crash, and keeps no time, so
+both give the same facts.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from drivers.serial_lis.protocol import Entry, Kind
+from gateway.protocols.lis_frames import CR
+from gateway.protocols.lis_records import Assembler, Result
+
+# The longest record of the profile, a waveform of a million samples in one part, has 2.7 million characters.
+MAX_RECORD: Final = 4_000_000
+
+_ENDINGS: Final = {
+    Kind.ABORTED: "the sender gave up",
+    Kind.TIMED_OUT: "the line fell silent",
+    Kind.LINE_LOST: "the line was lost",
+}
+
+
+class Conversation:
+    """One session: entries in, deliveries and rejections out."""
+
+    def __init__(self, assembler: Assembler) -> None:
+        self._assembler = assembler
+        self._record = bytearray()
+        self._overlong = False
+
+    def take(self, entry: Entry) -> list[Result]:
+        """What the next entry of the session amounts to."""
+        match entry.kind:
+            case Kind.STARTED:
+                self._assembler.received_at = entry.text.decode("ascii", "replace")
+                return []
+            case Kind.INTERMEDIATE:
+                self._add(entry.text)
+                return []
+            case Kind.LAST:
+                self._add(entry.text)
+                return self._records()
+            case Kind.ENDED if not self._unfinished:
+                return self._assembler.end_of_message()
+        return self._drop(_ENDINGS.get(entry.kind, "the transfer ended in the middle of a record"))
+
+    def interrupted(self) -> list[Result]:
+        """The session has no ending because the gateway stopped: all that was acknowledged counts."""
+        self._forget()
+        return self._assembler.interrupted()
+
+    @property
+    def _unfinished(self) -> bool:
+        return bool(self._record) or self._overlong
+
+    def _add(self, text: bytes) -> None:
+        self._overlong = self._overlong or len(self._record) + len(text) > MAX_RECORD
+        if self._overlong:
+            self._record.clear()
+        else:
+            self._record += text
+
+    def _records(self) -> list[Result]:
+        overlong, record = self._overlong, bytes(self._record)
+        self._forget()
+        if overlong:
+            return self._assembler.reject(f"a record of more than {MAX_RECORD} characters")
+        # One record a frame is the rule (LIS01-A2 6.3.1); instruments that send several separate them by CR.
+        return [result for part in record.split(CR) if part for result in self._assembler.feed(part)]
+
+    def _drop(self, reason: str) -> list[Result]:
+        self._forget()
+        return self._assembler.drop_open(reason)
+
+    def _forget(self) -> None:
+        self._record.clear()
+        self._overlong = False
+
+
+def replay(entries: Iterable[bytes], conversation: Conversation) -> list[Result]:
+    """The results of a session read back from the journal; DataError when an entry cannot be read."""
+    results: list[Result] = []
+    kind = Kind.STARTED
+    for entry in map(Entry.decode, entries):
+        kind = entry.kind
+        results += conversation.take(entry)
+    ended = kind in (Kind.ENDED, *_ENDINGS)
+    return results if ended else results + conversation.interrupted()
