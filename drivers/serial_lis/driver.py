@@ -2,34 +2,38 @@
 
 A frame is on disk before the cart gets its ACK, and is answered with NAK when the disk refuses; its facts
 follow at once, and nothing more is read until they are delivered. A session that a crash or a stop left
-without an end is finished from the journal before the line is opened.
+without an end is finished from the journal before the line is opened; `sessions` says how.
 """
 
 import asyncio
-import itertools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from typing import Final
 
 from drivers.serial_lis.protocol import Entry, Kind
-from drivers.serial_lis.translate import Conversation, replay
-from gateway.errors import DataError, StorageError, Unavailable
+from drivers.serial_lis.sessions import Sessions
+from drivers.serial_lis.translate import Conversation
+from gateway.errors import StorageError, Unavailable
 from gateway.ports import Clock, Intake
 from gateway.protocols.lis_link import (
     FrameAccepted,
     FrameRefused,
     MessageAborted,
     MessageEnded,
+    MessageInterrupted,
     Receiver,
     ReceiverEvent,
     Send,
     TimedOut,
     Timer,
 )
-from gateway.protocols.lis_records import Delivery, Rejected, Result
 from gateway.transport import Stream, StreamSettings, open_stream
 
 logger = logging.getLogger(__name__)
+
+# A cart whose transfer broke off begins it again within this: LIS01-A2 has it wait 10 to 20 s, people longer.
+_RESEND_S: Final = 60.0
 
 OpenLine = Callable[[StreamSettings], AbstractAsyncContextManager[Stream]]
 
@@ -53,76 +57,17 @@ class SerialLisDriver:
 
     async def run(self, intake: Intake) -> None:
         """Finish what the journal holds, then take what the cart sends; Unavailable when the line is gone."""
-        sessions = _Sessions(self.name, self._clock, intake, self._converse)
+        sessions = Sessions(self.name, self._clock, intake, self._converse)
         await sessions.finish_interrupted()
         async with self._open_line(self._line) as stream:
             logger.info("line_opened", extra={"fields": {"driver": self.name, "url": self._line.url}})
             await _Link(self.name, stream, sessions).serve()
 
 
-class _Sessions:
-    """The journal's side: entries on disk, facts delivered, one session at a time."""
-
-    def __init__(
-        self, driver: str, clock: Clock, intake: Intake, converse: Callable[[], Conversation]
-    ) -> None:
-        self._driver = driver
-        self._clock = clock
-        self._intake = intake
-        self._converse = converse
-        self._open: tuple[int, Conversation] | None = None
-
-    async def finish_interrupted(self) -> None:
-        """Turn what was acknowledged but has no end into facts."""
-        for session in await self._intake.unfinished():
-            fields = {"driver": self._driver, "session": session.id, "entries": len(session.entries)}
-            try:
-                results = replay(session.entries, self._converse())
-            except DataError as error:
-                # Written by a later version, perhaps: it is kept for that.
-                logger.error("session_unreadable", extra={"fields": fields | {"reason": error}})  # noqa: TRY400
-                continue
-            await self.deliver(results)
-            await self._intake.close(session.id)
-            logger.info("session_replayed", extra={"fields": fields})
-
-    async def store(self, entry: Entry) -> Sequence[Result]:
-        """Put a frame on disk, in a new session if none is open; returns what follows from it."""
-        if self._open is None:
-            session, conversation = await self._intake.open(), self._converse()
-            started = Entry(Kind.STARTED, self._clock.now().isoformat().encode())
-            await self._intake.accept(session, started.encode())
-            conversation.take(started)
-            self._open = session, conversation
-        session, conversation = self._open
-        await self._intake.accept(session, entry.encode())
-        return conversation.take(entry)
-
-    async def end(self, kind: Kind) -> None:
-        """Journal how the session ended, if one is open, and deliver what that completes."""
-        if self._open is None:
-            return
-        session, conversation = self._open
-        await self._intake.accept(session, Entry(kind).encode())
-        self._open = None
-        await self.deliver(conversation.take(Entry(kind)))
-        await self._intake.close(session)
-
-    async def deliver(self, results: Sequence[Result]) -> None:
-        """Journal the facts, study by study; say what was not taken."""
-        for result in results:
-            if isinstance(result, Rejected):
-                fields = {"driver": self._driver, "place": result.place, "reason": result.reason}
-                logger.warning("record_rejected", extra={"fields": fields})
-        deliveries = [result for result in results if isinstance(result, Delivery)]
-        for header, group in itertools.groupby(deliveries, key=lambda delivery: delivery.header):
-            await self._intake.deliver(header, [delivery.fact for delivery in group])
-
-
 class _Link:
     """The line's side: the receiver, its timer, and the order of store, answer, deliver."""
 
-    def __init__(self, driver: str, stream: Stream, sessions: _Sessions) -> None:
+    def __init__(self, driver: str, stream: Stream, sessions: Sessions) -> None:
         self._driver = driver
         self._stream = stream
         self._sessions = sessions
@@ -135,6 +80,9 @@ class _Link:
         try:
             while True:
                 data = await self._read()
+                if data is None and self._timer is None:
+                    await self._sessions.release()
+                    continue
                 events = self._receiver.timed_out() if data is None else self._receiver.receive(data)
                 while events:
                     for event in events:
@@ -145,13 +93,14 @@ class _Link:
             raise
 
     async def _read(self) -> bytes | None:
-        """What has arrived; None when the receiver's timer expired first."""
+        """What has arrived; None when the receiver's timer, or the wait for a resend, expired first."""
         timer = self._receiver.timer
+        now = asyncio.get_running_loop().time()
         if timer is not self._timer:
-            now = asyncio.get_running_loop().time()
             self._timer, self._deadline = timer, None if timer is None else now + timer.seconds
+        wait_s = _RESEND_S if timer is None and self._sessions.holding else None
         try:
-            async with asyncio.timeout_at(self._deadline):
+            async with asyncio.timeout_at(self._deadline if wait_s is None else now + wait_s):
                 return await self._stream.read()
         except TimeoutError:
             return None
@@ -166,9 +115,11 @@ class _Link:
         else:
             await self._end(event)
 
-    async def _end(self, event: MessageEnded | MessageAborted | TimedOut) -> None:
+    async def _end(self, event: MessageEnded | MessageInterrupted | MessageAborted | TimedOut) -> None:
         if isinstance(event, MessageEnded):
             await self._sessions.end(Kind.ENDED)
+        elif isinstance(event, MessageInterrupted):
+            await self._sessions.interrupt()
         elif isinstance(event, MessageAborted):
             self._warn("transfer_ended_early", "the sender gave up")
             await self._sessions.end(Kind.ABORTED)

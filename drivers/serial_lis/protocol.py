@@ -18,6 +18,7 @@ class Kind(enum.Enum):
     INTERMEDIATE = b"I"  # a frame with ETB: the record goes on
     LAST = b"X"  # a frame with ETX: the record is complete
     ENDED = b"E"
+    INTERRUPTED = b"R"  # the sender began anew without an end
     ABORTED = b"A"
     TIMED_OUT = b"T"
     LINE_LOST = b"L"

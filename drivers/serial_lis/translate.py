@@ -41,12 +41,14 @@ class Conversation:
             case Kind.LAST:
                 self._add(entry.text)
                 return self._records()
+            case Kind.INTERRUPTED:
+                return []
             case Kind.ENDED if not self._unfinished:
                 return self._assembler.end_of_message()
         return self._drop(_ENDINGS.get(entry.kind, "the transfer ended in the middle of a record"))
 
     def interrupted(self) -> list[Result]:
-        """The session has no ending because the gateway stopped: all that was acknowledged counts."""
+        """The session has no end, the gateway or the sender stopped: what its open recording amounts to."""
         self._forget()
         return self._assembler.interrupted()
 
@@ -78,12 +80,15 @@ class Conversation:
         self._overlong = False
 
 
-def replay(entries: Iterable[bytes], conversation: Conversation) -> list[Result]:
-    """The results of a session read back from the journal; DataError when an entry cannot be read."""
+def replay(entries: Iterable[bytes], conversation: Conversation) -> tuple[list[Result], list[Result]]:
+    """The results of a session read back from the journal, and those of the recording it left open.
+
+    DataError when an entry cannot be read.
+    """
     results: list[Result] = []
     kind = Kind.STARTED
     for entry in map(Entry.decode, entries):
         kind = entry.kind
         results += conversation.take(entry)
     ended = kind in (Kind.ENDED, *_ENDINGS)
-    return results if ended else results + conversation.interrupted()
+    return results, [] if ended else conversation.interrupted()

@@ -47,7 +47,12 @@ class FrameRefused:
 
 @dataclass(frozen=True, slots=True)
 class MessageEnded:
-    """EOT, or the next ENQ, after everything was acknowledged."""
+    """EOT after everything was acknowledged."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageInterrupted:
+    """ENQ after everything was acknowledged: the EOT was lost, or the sender starts over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,9 @@ class TimedOut:
     """The sender fell silent in the middle of a transfer."""
 
 
-ReceiverEvent = Send | FrameAccepted | FrameRefused | MessageEnded | MessageAborted | TimedOut
+ReceiverEvent = (
+    Send | FrameAccepted | FrameRefused | MessageEnded | MessageInterrupted | MessageAborted | TimedOut
+)
 
 
 class ReceiverState(enum.Enum):
@@ -92,16 +99,14 @@ class Step:
 
     to: ReceiverState
     reply: bytes = b""
-    tell: MessageEnded | MessageAborted | TimedOut | None = None
+    tell: MessageEnded | MessageInterrupted | MessageAborted | TimedOut | None = None
 
 
 _R = ReceiverState
 RECEIVER: Final[dict[tuple[ReceiverState, Heard], Step]] = {
     (_R.IDLE, Heard.ENQ): Step(_R.WAITING, ACK),
     (_R.IDLE, Heard.TIMEOUT): Step(_R.IDLE),
-    # ENQ without EOT: the sender got its acknowledgements, so the EOT was lost; dropping what it believes
-    # delivered would lose it for good, while what it sends again is recognised.
-    (_R.WAITING, Heard.ENQ): Step(_R.WAITING, ACK, MessageEnded()),
+    (_R.WAITING, Heard.ENQ): Step(_R.WAITING, ACK, MessageInterrupted()),
     (_R.WAITING, Heard.RESTART): Step(_R.WAITING, ACK, MessageAborted()),
     (_R.WAITING, Heard.EOT): Step(_R.IDLE, b"", MessageEnded()),
     (_R.WAITING, Heard.NEW_FRAME): Step(_R.FRAME_RECEIVED),

@@ -13,6 +13,7 @@ from gateway.protocols.lis_link import (
     FrameRefused,
     MessageAborted,
     MessageEnded,
+    MessageInterrupted,
     Receiver,
     ReceiverEvent,
     Send,
@@ -98,9 +99,9 @@ class Host:
                     return
                 self._answer(self.receiver.acknowledge())
                 self._take(self.receiver.receive(b""))
-            case MessageEnded() if not self._record:
+            case MessageEnded() | MessageInterrupted() if not self._record:
                 self.results += self._assembler.end_of_message()
-            case MessageEnded() | MessageAborted() | TimedOut():
+            case MessageEnded() | MessageInterrupted() | MessageAborted() | TimedOut():
                 self._record.clear()
                 self.results += self._assembler.drop_open("the cart gave up")
             case FrameRefused():

@@ -24,7 +24,7 @@ from gateway.protocols.lis_link import Send as Say
 from gateway.protocols.lis_records import Assembler, Delivery, Rejected, Result, encode_study
 from gateway.protocols.lis_sender import Aborted, Delivered, Sender
 from gateway.transport import Stream, StreamSettings
-from tests.factories import motor, sensory
+from tests.factories import motor, motor_marks, sensory
 from tests.fakes import FakeClock
 
 NOW = "2026-11-02T09:15:00+00:00"
@@ -259,10 +259,41 @@ async def test_a_sender_that_gives_up_drops_the_open_recording():
 
 async def test_a_lost_eot_completes_the_message():
     disk = Disk()
-    first = b"".join(frames(*encode_study(replace(STUDY, recordings=(motor("wrist"),)), ends_exam=False)))
-    await run(Script(ENQ, first, ENQ, b"".join(frames(*RECORDS)), EOT), disk)
-    assert disk.facts == [motor("wrist"), *FACTS]
+    first = encode_study(replace(STUDY, recordings=(motor("above_elbow"),)), ends_exam=False)
+    await run(Script(ENQ, b"".join(frames(*first)), ENQ, b"".join(frames(*RECORDS)), EOT), disk)
+    assert disk.facts == [*STUDY.recordings[:2], motor("above_elbow"), *FACTS[2:]]
     assert disk.closed == [1, 2]
+
+
+async def test_a_cart_that_starts_over_without_an_end_sends_no_recording_twice():
+    disk = Disk()
+    for records in range(1, len(RECORDS)):
+        await run(
+            Script(ENQ, b"".join(frames(*RECORDS[:records])), ENQ, b"".join(frames(*RECORDS)), EOT), disk
+        )
+        assert disk.facts == FACTS
+    assert len(disk.closed) == len(disk.sessions)
+
+
+async def test_the_same_site_with_other_values_is_another_recording():
+    disk = Disk()
+    weak = motor("wrist", motor_marks(amplitude_mv=4.0))
+    first = encode_study(replace(STUDY, recordings=(weak,)), ends_exam=False)
+    await run(Script(ENQ, b"".join(frames(*first)), ENQ, b"".join(frames(*RECORDS)), EOT), disk)
+    assert weak in disk.facts
+
+
+async def test_a_cart_that_never_ends_a_message_is_not_hoarded():
+    disk = Disk()
+    reads: list[bytes] = []
+    for n in range(20):
+        one = encode_study(
+            replace(STUDY, recordings=(motor("wrist", motor_marks(amplitude_mv=1.0 + n)),)), ends_exam=False
+        )
+        reads += [ENQ, b"".join(frames(*one))]
+    await run(Script(*reads), disk)
+    assert len(disk.facts) == 3
+    assert len(await disk.unfinished()) == 16
 
 
 class Mute(Script):
@@ -282,7 +313,7 @@ async def test_an_answer_that_does_not_get_through_changes_no_fact():
         disk, line = Disk(), Mute(ENQ, b"".join(pieces))
         line.answers = answers
         await run(line, disk)
-        again = replay(disk.sessions[1], converse())
+        again, _ = replay(disk.sessions[1], converse())
         assert [result.fact for result in again if isinstance(result, Delivery)] == disk.facts
         assert disk.closed == [1]
     assert disk.facts == FACTS
@@ -307,14 +338,20 @@ async def test_what_is_read_back_gives_what_the_line_gave(skip: Callable[[float]
         for ending in ((EOT,), (encode_frame(Frame(end + 2, b"?", last=True)), EOT), (None,), ()):
             disk = Disk()
             await run(Script(ENQ, *pieces[:end], *ending, skip=skip), disk)
-            again = replay(disk.sessions[1], converse())
+            again, left = replay(disk.sessions[1], converse())
+            assert left == []
             assert [result.fact for result in again if isinstance(result, Delivery)] == disk.facts
 
 
-async def test_a_kill_at_any_step_loses_nothing():
+@pytest.mark.parametrize("terminated", [True, False])
+async def test_a_kill_at_any_step_loses_nothing_and_doubles_nothing(
+    terminated: bool, skip: Callable[[float], None]
+):
+    records = RECORDS if terminated else RECORDS[:-1]
+    wanted = FACTS if terminated else FACTS[:-1]
     steps = 0
     while True:
-        disk, sender = Disk(), Sender(RECORDS)
+        disk, sender = Disk(), Sender(records)
         disk.tick = _die_after(steps)
         try:
             cart = Cart(sender, disk)
@@ -327,11 +364,26 @@ async def test_a_kill_at_any_step_loses_nothing():
         if cart.outcome is None:  # the cart gets no answer, gives up and sends everything again
             sender.timed_out()
             cart = Cart(sender)
-        await run(cart, disk)
+            await run(cart, disk)
+        else:  # it believes that it delivered and sends nothing
+            await run(Script(), disk)
+            if await disk.unfinished():
+                await run(Script(None, skip=lambda _: skip(60.0)), disk)
         assert cart.outcome == Delivered()
-        assert [fact for fact in FACTS if fact not in disk.facts] == []
+        assert sorted(map(repr, disk.facts)) == sorted(map(repr, wanted))
         assert len(disk.closed) == len(disk.sessions)
-    assert steps > 2 * len(frames(*RECORDS))
+    assert steps > 2 * len(frames(*records))
+
+
+async def test_what_is_held_counts_when_the_next_message_does_not_bring_it_again():
+    disk = Disk()
+    disk.sessions[1] = [Entry(Kind.LAST, record.encode()).encode() for record in RECORDS[:5]]
+
+    await run(Cart(Sender([RECORDS[0], RECORDS[1], "O|1|S-2", RECORDS[-1]])), disk)
+
+    assert [fact.stimulation_site for fact in disk.facts if isinstance(fact, Recording)] == ["wrist"]
+    assert disk.facts[-1] == ExamEnded(by="device")
+    assert disk.closed == [1, 2]
 
 
 def _die_after(steps: int) -> Callable[[], None]:
@@ -422,8 +474,10 @@ def test_an_unfinished_overlong_record_is_an_unfinished_record():
 
 def test_a_session_without_an_end_counts_as_far_as_it_was_acknowledged():
     entries = [Entry(Kind.LAST, HEAD + b"\r" + AMPLITUDE), Entry(Kind.INTERMEDIATE, b"R|2|")]
-    assert sites(replay([entry.encode() for entry in entries], converse())) == ["wrist"]
-    assert replay([], converse()) == []
+    results, left = replay([entry.encode() for entry in entries], converse())
+    assert results == []
+    assert sites(left) == ["wrist"]
+    assert replay([], converse()) == ([], [])
 
 
 @pytest.mark.parametrize("kind", Kind)

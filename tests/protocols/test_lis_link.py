@@ -14,6 +14,7 @@ from gateway.protocols.lis_link import (
     Heard,
     MessageAborted,
     MessageEnded,
+    MessageInterrupted,
     Receiver,
     ReceiverEvent,
     ReceiverState,
@@ -168,7 +169,7 @@ def test_giving_up_after_a_refusal_is_an_abort(again: bytes):
 def test_a_lost_eot_is_no_abort_because_everything_was_acknowledged():
     receiver = Receiver()
     hear(receiver, ENQ, frame(1))
-    assert hear(receiver, ENQ) == [MessageEnded(), Send(ACK)]
+    assert hear(receiver, ENQ) == [MessageInterrupted(), Send(ACK)]
     assert texts(hear(receiver, frame(1))) == [b"R|1\r"]
 
 

@@ -9,6 +9,7 @@ from gateway.protocols.lis_link import (
     FrameAccepted,
     MessageAborted,
     MessageEnded,
+    MessageInterrupted,
     Receiver,
     Send,
     TimedOut,
@@ -217,7 +218,7 @@ class Line:
                 elif isinstance(event, FrameAccepted):
                     self._texts.append(event.text)
                     self._replies += self.receiver.acknowledge()
-                elif isinstance(event, (MessageEnded, MessageAborted, TimedOut)):
+                elif isinstance(event, (MessageEnded, MessageInterrupted, MessageAborted, TimedOut)):
                     self._close()
             events = self.receiver.receive(b"")
 

@@ -1,0 +1,186 @@
+"""The lab screens' side: events from the outbox to an MQTT broker, and a heartbeat that proves we are alive.
+
+One sink a topic prefix. Every connection is a new client (one that is used again can wedge); what it does not
+get acknowledged stays in the outbox and is sent again over the next. A broker that is gone, refuses or has
+fallen silent costs a reconnection, never an event. Stopping says `offline`; a crash leaves that to the will.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Coroutine, Sequence
+from typing import Final, Literal, Protocol
+
+from gateway.errors import Unavailable
+from gateway.ports import Clock
+from gateway.protocols.telemetry import STATUS_TOPIC, status, will
+from gateway.sinks.backoff import Backoff
+from gateway.sinks.mqtt_connection import BrokerConnection, MqttSettings, broker_address
+
+__all__ = ["MqttSettings", "MqttSink", "Outbox", "OutboxItem", "broker_address"]
+
+logger = logging.getLogger(__name__)
+
+# Unacknowledged events at a time: the client library warns above 10; at 50 ms a round trip, 160 a second.
+_WINDOW: Final = 8
+_RECONNECT: Final = Backoff(first_s=1.0, cap_s=5.0)
+# How long a stop may take over saying goodbye.
+_SIGN_OFF_S: Final = 2.0
+
+
+class OutboxItem(Protocol):
+    """An event that waits to be delivered."""
+
+    @property
+    def id(self) -> int:
+        """The row in the outbox."""
+        ...
+
+    @property
+    def seq(self) -> int | None:
+        """Its number among the events of the prefix; None for one that clears a topic."""
+        ...
+
+    @property
+    def topic(self) -> str:
+        """Its topic below the prefix."""
+        ...
+
+    @property
+    def payload(self) -> bytes:
+        """What goes out."""
+        ...
+
+    @property
+    def retain(self) -> bool:
+        """Whether the broker keeps it for those who subscribe later."""
+        ...
+
+
+class Outbox(Protocol):
+    """Where events wait until the broker has them; a sink's name there is its topic prefix."""
+
+    async def pending(self, sink: str, limit: int = 1) -> Sequence[OutboxItem]:
+        """The oldest events that are not delivered, in order, at most `limit`."""
+        ...
+
+    async def wait(self, sink: str) -> None:
+        """Return once something is pending; at once when something already is."""
+        ...
+
+    async def delivered(self, item_id: int, answer: str) -> None:
+        """The broker has acknowledged this event: it need not be sent again."""
+        ...
+
+    async def last_seq(self, sink: str) -> int:
+        """The number of the newest event before the first that is still pending; 0 when there is none."""
+        ...
+
+
+class MqttSink:
+    """Takes the events of one topic prefix to the broker; build one for each prefix."""
+
+    def __init__(
+        self, settings: MqttSettings, *, prefix: str, boot_id: str, outbox: Outbox, clock: Clock
+    ) -> None:
+        self._settings = settings
+        self._prefix = prefix
+        self._boot_id = boot_id
+        self._outbox = outbox
+        self._clock = clock
+        self._status_seq = 0
+        self._last_event_seq = 0
+        self._failures = 0
+
+    async def run(self) -> None:
+        """Connect, deliver, connect again, for ever; on cancellation say `offline` first."""
+        while True:
+            try:
+                await self._connection()
+            except Unavailable as error:
+                self._failures += 1
+                delay_s = _RECONNECT.delay_s(self._failures)
+                self._tell_loss(error, delay_s)
+                await asyncio.sleep(delay_s)
+
+    def _tell_loss(self, error: Unavailable, delay_s: float) -> None:
+        """Once a loss loudly; the tries after it only for those who look closely."""
+        level = logging.WARNING if self._failures == 1 else logging.DEBUG
+        fields = {"broker": self._settings.broker, "prefix": self._prefix, "reason": str(error)}
+        logger.log(level, "mqtt_unavailable", extra={"fields": fields | {"retry_s": round(delay_s, 1)}})
+
+    async def _connection(self) -> None:
+        """One connection from its beginning to its end; Unavailable when it is lost."""
+        status_topic = f"{self._prefix}/{STATUS_TOPIC}"
+        broker = BrokerConnection(self._settings, will_topic=status_topic, will=will(self._boot_id))
+        try:
+            await broker.connect()
+            await self._talk(broker)
+        finally:
+            await broker.drop()
+
+    async def _talk(self, broker: BrokerConnection) -> None:
+        try:
+            self._last_event_seq = await self._outbox.last_seq(self._prefix)
+            await self._report(broker, "online")
+            fields = {"broker": self._settings.broker, "prefix": self._prefix}
+            logger.info("mqtt_connected", extra={"fields": fields})
+            self._failures = 0
+            await _side_by_side(self._beat(broker), self._forward(broker), broker.lost())
+        except asyncio.CancelledError:
+            await self._sign_off(broker)
+            raise
+
+    async def _report(self, broker: BrokerConnection, state: Literal["online", "offline"]) -> None:
+        self._status_seq += 1
+        payload = status(
+            state,
+            boot_id=self._boot_id,
+            seq=self._status_seq,
+            time=self._clock.now(),
+            last_event_seq=self._last_event_seq,
+        )
+        await self._publish(broker, STATUS_TOPIC, payload, retain=True)
+
+    async def _beat(self, broker: BrokerConnection) -> None:
+        """The heartbeat; a broker that does not acknowledge one gets no next."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            due = max(due + self._settings.status_interval_s, loop.time())
+            await asyncio.sleep(due - loop.time())
+            await self._report(broker, "online")
+
+    async def _forward(self, broker: BrokerConnection) -> None:
+        """Events in the order of the outbox, a window at a time."""
+        while True:
+            await self._outbox.wait(self._prefix)
+            events = await self._outbox.pending(self._prefix, _WINDOW)
+            await _side_by_side(*(self._deliver(broker, event) for event in events))
+
+    async def _deliver(self, broker: BrokerConnection, event: OutboxItem) -> None:
+        # Nothing is awaited between the two: a heartbeat never claims an event that has not gone before it.
+        self._last_event_seq = self._last_event_seq if event.seq is None else event.seq
+        await self._publish(broker, event.topic, event.payload, retain=event.retain)
+        await self._outbox.delivered(event.id, "PUBACK")
+
+    async def _publish(self, broker: BrokerConnection, topic: str, payload: bytes, *, retain: bool) -> None:
+        await broker.publish_acknowledged(f"{self._prefix}/{topic}", payload, retain=retain)
+
+    async def _sign_off(self, broker: BrokerConnection) -> None:
+        """Say `offline` and leave in order, if the broker still listens."""
+        with contextlib.suppress(Unavailable, TimeoutError):
+            async with asyncio.timeout(_SIGN_OFF_S):
+                await self._report(broker, "offline")
+                await broker.leave()
+
+
+async def _side_by_side(*jobs: Coroutine[None, None, None]) -> None:
+    """Run `jobs`, started in this order, until all are done; the first failure ends the others."""
+    tasks = [asyncio.create_task(job) for job in jobs]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,166 @@
+"""One connection to an MQTT 3.1.1 broker, used once, every wait of it bounded.
+
+aiomqtt speaks the protocol. What it leaves to its caller is done here: a broker that accepts and then says
+nothing is given up, a connection that is lost ends every wait at once, and whatever way it ends, its socket
+and its task are gone afterwards.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import math
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+from urllib.parse import urlsplit
+
+import aiomqtt
+
+from gateway.errors import ConfigError, Unavailable
+
+_DEFAULT_PORT: Final = 1883
+T = TypeVar("T")
+
+# Who uses a connection reports its loss, once; the library would add a line of its own to each.
+_library_log = logging.getLogger(f"{__name__}.aiomqtt")
+_library_log.setLevel(logging.CRITICAL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MqttSettings:
+    """The broker, and how long its silence is borne.
+
+    The broker publishes the will after 1.5 times `keepalive_s` without a word from us.
+    """
+
+    host: str
+    port: int = _DEFAULT_PORT
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    keepalive_s: int = 5
+    ack_timeout_s: float = 10.0
+    status_interval_s: float = 1.0
+
+    @property
+    def broker(self) -> str:
+        """The broker as messages name it."""
+        return f"{self.host}:{self.port}"
+
+
+def broker_address(url: str) -> tuple[str, int]:
+    """The host and port that `mqtt://host:port` names; ConfigError for any other URL."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        host.encode("idna")  # the form a name is looked up in
+    except ValueError as error:
+        # The reason may quote the URL, and with it a password.
+        raise ConfigError("[mqtt] url cannot be read; write mqtt://host:port") from error
+    if parts.scheme == "mqtts":
+        raise ConfigError("[mqtt] url: mqtts:// is not supported yet; use mqtt:// on this machine")
+    if parts.username is not None or parts.password is not None:
+        raise ConfigError("[mqtt] url holds a password; use username and password_file instead")
+    beyond = parts.path.strip("/") or parts.query or parts.fragment
+    if parts.scheme != "mqtt" or not host or port == 0 or beyond:
+        raise ConfigError("[mqtt] url names no broker; write mqtt://host:port, or embedded")
+    return host, port or _DEFAULT_PORT
+
+
+class BrokerConnection(aiomqtt.Client):
+    """A client for one connection: `connect`, publish, then `leave` or not, and always `drop`."""
+
+    def __init__(self, settings: MqttSettings, *, will_topic: str, will: bytes) -> None:
+        digest = hashlib.sha256(will_topic.encode("ascii")).hexdigest()
+        super().__init__(
+            settings.host,
+            settings.port,
+            username=settings.username,
+            password=settings.password,
+            # The same for every connection with this will: the broker ends a dead one, will and all, before
+            # it accepts the next, not after. 23 characters are what every MQTT 3.1.1 broker takes.
+            identifier=f"emg-{digest[:19]}",
+            protocol=aiomqtt.ProtocolVersion.V311,
+            clean_session=True,
+            will=aiomqtt.Will(will_topic, will, qos=1, retain=True),
+            keepalive=settings.keepalive_s,
+            # `_answer` sets the limits: before Python 3.12 a cancellation can get lost in the library's own.
+            timeout=math.inf,
+            logger=_library_log,
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+        )
+        self._limit_s = settings.ack_timeout_s
+        self._entering: asyncio.Task[aiomqtt.Client] | None = None
+
+    async def connect(self) -> None:
+        """Connect and wait for CONNACK; Unavailable when it is refused or does not come."""
+        # A task of its own, because the library connects in a thread: what that opens has to be closed.
+        self._entering = asyncio.create_task(self.__aenter__())
+        async with self._answer("CONNACK"):
+            await asyncio.shield(self._entering)
+
+    async def publish_acknowledged(self, topic: str, payload: bytes, *, retain: bool) -> None:
+        """Publish with QoS 1 and wait for PUBACK; Unavailable when it does not come.
+
+        The packet is on its way before anything is awaited: calls in order send in order.
+        """
+        async with self._answer("PUBACK"):
+            await self.publish(topic, payload, qos=1, retain=retain)
+
+    async def lost(self) -> None:
+        """Raise Unavailable as soon as the connection is closed."""
+        try:
+            async for _ in self.messages:  # nothing is subscribed to
+                pass  # pragma: no cover
+        except aiomqtt.MqttError as error:
+            raise Unavailable(str(error)) from error
+
+    async def leave(self) -> None:
+        """Disconnect in order: the broker forgets the will."""
+        async with self._answer("end of the connection"):
+            await self.__aexit__(None, None, None)
+
+    async def drop(self) -> None:
+        """Close what is still open without a word, as a crash would: the broker publishes the will.
+
+        A cancellation comes through only after that.
+        """
+        closing = asyncio.create_task(self._close())
+        try:
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            await closing
+            raise
+
+    async def _close(self) -> None:
+        if not self._connected.done():
+            self._connected.set_exception(aiomqtt.MqttError("given up"))
+            self._connected.exception()  # seen: the library only looks once its thread is done
+        if self._entering is not None:
+            await asyncio.wait({self._entering})
+            _see(self._entering)
+        open_socket = self._client.socket()
+        if isinstance(open_socket, socket.socket):
+            with contextlib.suppress(OSError):
+                open_socket.shutdown(socket.SHUT_RDWR)
+        if self._misc_task is not None:  # ends once the socket has been closed
+            await asyncio.wait({self._misc_task})
+        _see(self._disconnected)
+
+    @contextlib.asynccontextmanager
+    async def _answer(self, awaited: str) -> AsyncIterator[None]:
+        """Unavailable when what is `awaited` does not come in time, or the connection is lost."""
+        try:
+            async with asyncio.timeout(self._limit_s):
+                yield
+        except TimeoutError as error:
+            raise Unavailable(f"no {awaited} within {self._limit_s:g} s") from error
+        except aiomqtt.MqttError as error:
+            raise Unavailable(str(error)) from error
+
+
+def _see(future: "asyncio.Future[T]") -> None:
+    """Look at the outcome, so that asyncio does not report an error nobody asked about."""
+    if future.done() and not future.cancelled():
+        future.exception()
