@@ -43,11 +43,11 @@ def listen(
 async def _listen(receiver: Receiver, count: int | None, output: Path | None, *, as_json: bool) -> None:
     """Show what arrives until `count` messages have, or until SIGINT or SIGTERM."""
     async with receiver:
-        click.echo(f"listening on {receiver.host}:{receiver.port}", err=True)
         showing = asyncio.create_task(_show(receiver, count, output, as_json=as_json))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, showing.cancel)
+        click.echo(f"listening on {receiver.host}:{receiver.port}", err=True)
         await asyncio.wait({showing})
         if not showing.cancelled():
             showing.result()

@@ -26,7 +26,10 @@ _ERROR: Final = "Error: "
 
 
 def messages_in(data: bytes) -> list[bytes]:
-    """The messages of a file: MLLP blocks if it holds any, else the file is one message."""
+    """The messages of a file: MLLP blocks if it holds any, else the file is one message.
+
+    DataError when a block has no end.
+    """
     if START_BLOCK not in data:
         return [data]
     reader = MllpReader()
@@ -34,6 +37,8 @@ def messages_in(data: bytes) -> list[bytes]:
     found = []
     while (block := reader.next_block()) is not NEED_DATA:
         found.append(block)
+    if len(found) < data.count(START_BLOCK):
+        raise DataError("a message begins and does not end", f"MLLP block {len(found) + 1}")
     return found
 
 
@@ -77,9 +82,9 @@ def _structure(message: er7.Message) -> Iterator[str]:
             with contextlib.suppress(ValidationError):  # the first of those in the report
                 structured.validate(report_file=str(report))
             yield from _errors(report.read_text())
-    except (HL7apyException, ValueError) as error:
+    except (HL7apyException, ValueError, IndexError) as error:
         # Its messages hold the value that was refused, which may be a patient's name.
-        yield f"{message.header.text(10)}: hl7apy refuses it: {type(error).__name__}"
+        yield f"hl7apy refuses it: {type(error).__name__}"
 
 
 def _errors(report: str) -> Iterator[str]:

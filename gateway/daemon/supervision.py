@@ -24,22 +24,27 @@ _STEADY_S: Final = 30.0
 async def keep_running(name: str, run: Callable[[], Awaitable[None]], clock: Clock) -> None:
     """Run `run` for ever: after a failure again, first within a second, doubling to 5 s, with jitter."""
     delay = _FIRST_DELAY_S
+    told = None
     while True:
         started = clock.monotonic()
-        await _guarded(name, run)
+        reason = await _guarded(name, run)
         if clock.monotonic() - started > _STEADY_S:
-            delay = _FIRST_DELAY_S
+            delay, told = _FIRST_DELAY_S, None
+        # Said once when it happens; while it goes on for the same reason, the further attempts are detail.
+        level = logging.DEBUG if reason == told else logging.WARNING
+        logger.log(level, "task_interrupted", extra={"fields": {"task": name, "reason": reason}})
+        told = reason
         await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311  # jitter, not a secret
         delay = min(2 * delay, _LARGEST_DELAY_S)
 
 
-async def _guarded(name: str, run: Callable[[], Awaitable[None]]) -> None:
-    fields = {"task": name}
+async def _guarded(name: str, run: Callable[[], Awaitable[None]]) -> str:
+    """Run `run` to its end; why it ended."""
     try:
         await run()
     except (Temporary, Permanent) as error:
-        logger.warning("task_interrupted", extra={"fields": fields | {"reason": error}})
-    except Exception:
-        logger.exception("task_failed", extra={"fields": fields})
-    else:
-        logger.error("task_returned", extra={"fields": fields})
+        return str(error)
+    except Exception as error:
+        logger.exception("task_failed", extra={"fields": {"task": name}})
+        return type(error).__name__
+    return "it returned"
