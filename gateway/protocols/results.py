@@ -1,0 +1,299 @@
+"""An assessment as a report: nerve studies, their sites and segments, and what was observed at each.
+
+Pure rearrangement: nothing is computed here that the assessment does not say. A study is keyed by what it
+is about, never by its place in a list, so that a later report of the same study lines up with this one.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.domain.anatomy import Anatomy, SitePoint
+from gateway.domain.assessment import Assessment
+from gateway.domain.criteria import BLOCKS, CriteriaSet, Floor, Grade, Rule
+from gateway.domain.findings import Finding
+from gateway.domain.recording import Modality, NoResponse, Recording, Side
+from gateway.domain.segments import point
+from gateway.domain.sensory import SensoryGrade, SensoryResult
+from gateway.domain.sites import Evoked
+from gateway.domain.support import Support
+from gateway.protocols import quantities
+from gateway.protocols.observations import Coded, Place, anatomical, local, words
+
+Value = float | str | Coded
+
+
+@dataclass(frozen=True, slots=True)
+class StudyKey:
+    """What a nerve study is about: one nerve and side over one muscle or sensory site."""
+
+    modality: Modality
+    nerve: str
+    side: Side
+    recording_site: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupKey:
+    """What observations belong together: the nerve itself, one of its sites, one of its segments."""
+
+    place: Place
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One observation; `value` None cannot be obtained, `item` tells repetitions of a code apart.
+
+    `limit` is the reference range as text, `flag` one of HL7 table 0078, `method` how it was obtained.
+    """
+
+    code: str
+    value: Value | None
+    item: str = ""
+    limit: str = ""
+    flag: str = ""
+    method: Coded | None = None
+    recorded_at: str | None = None
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The observations that share a sub-id, in the order they are sent."""
+
+    key: GroupKey
+    observations: tuple[Observation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyResults:
+    """One nerve study, or (`key` None) the summary of all of them."""
+
+    key: StudyKey | None
+    groups: tuple[Group, ...]
+
+
+def results(assessment: Assessment, anatomy: Anatomy) -> tuple[StudyResults, ...]:
+    """The report of `assessment`: the summary, then a study for each nerve, side and recording site."""
+    sites: dict[StudyKey, list[Group]] = {}
+    judged = {_pair(entry.evoked.recording): entry for entry in assessment.sensory}
+    for evoked in assessment.recordings:
+        recording = evoked.recording
+        sites.setdefault(_key(recording), []).append(_site(evoked, judged.get(_pair(recording))))
+    segments: dict[StudyKey, list[Group]] = {}
+    for finding in assessment.findings:
+        segments.setdefault(_key(finding.segment.distal.recording), []).append(_segment(finding))
+    studies = (
+        StudyResults(key, (_identity(key, anatomy), *groups, *segments.get(key, ())))
+        for key, groups in sites.items()
+    )
+    return (StudyResults(None, (_summary(assessment),)), *studies)
+
+
+def _key(recording: Recording) -> StudyKey:
+    return StudyKey(recording.modality, recording.nerve, recording.side, recording.recording_site)
+
+
+def _pair(recording: Recording) -> tuple[StudyKey, str]:
+    return _key(recording), recording.stimulation_site
+
+
+def _identity(key: StudyKey, anatomy: Anatomy) -> Group:
+    nerve = anatomy.nerves[key.nerve]
+    muscle = anatomy.muscles.get(key.recording_site) if key.modality is Modality.MOTOR else None
+    stimulated = anatomical(key.nerve, f"{words(key.nerve)} nerve", nerve.mdc, key.side)
+    if muscle is None:
+        recorded = local(key.recording_site)
+    else:
+        recorded = anatomical(key.recording_site, muscle.text, muscle.mdc, key.side)
+    return Group(
+        GroupKey(Place.NERVE),
+        (
+            Observation(code="NERVE", value=stimulated),
+            Observation(code="SIDE", value=local(key.side)),
+            Observation(code="REC-SITE", value=recorded),
+        ),
+    )
+
+
+def _site_name(where: SitePoint) -> str:
+    """A site as sent: its name, and for inching the distance from the active electrode."""
+    if where.position_mm is None:
+        return where.site
+    return f"{where.site}@{str(where.position_mm).removesuffix('.0')}mm"
+
+
+def _site(evoked: Evoked, judged: SensoryResult | None) -> Group:
+    recording, stimulus = evoked.recording, evoked.recording.stimulus
+    name = _site_name(point(recording))
+    technique = {
+        "STIM-CURRENT": stimulus.intensity_ma,
+        "STIM-WIDTH": stimulus.duration_ms,
+        "DISTANCE": recording.distance_mm,
+        "SKIN-TEMP": recording.skin_temperature_c,
+    }
+    at = recording.recorded_at
+    found = (
+        Observation(code="STIM-SITE", value=name, recorded_at=at, remarks=_listed("Quality", evoked.quality)),
+        *(Observation(code=code, value=v, recorded_at=at) for code, v in technique.items() if v is not None),
+        *_response(evoked, judged),
+        *(_judgement(judged) if judged else ()),
+    )
+    return Group(GroupKey(Place.SITE, name), found)
+
+
+_AMPLITUDE: Final = {Modality.MOTOR: "CMAP-AMP", Modality.SENSORY: "SNAP-AMP"}
+
+
+def _response(evoked: Evoked, judged: SensoryResult | None) -> Iterator[Observation]:
+    """The marks; where nothing was evoked or nothing could be marked, an amplitude nobody can obtain."""
+    recording, graded = evoked.recording, evoked.graded
+    at = recording.recorded_at
+    if graded is None or isinstance(graded, NoResponse):
+        if graded is not None:
+            yield Observation(code=quantities.NO_RESPONSE_CODE, value=1.0, recorded_at=at)
+        yield Observation(code=_AMPLITUDE[recording.modality], value=None, recorded_at=at)
+        return
+    limits = judged.limits if judged else {}
+    for quantity in quantities.of(recording.modality):
+        value = getattr(graded, quantity.field)
+        if value is None:
+            continue
+        marker = "gateway" if quantity.field in evoked.filled else evoked.marked_by
+        limit, flag = _against(value, quantity.field, limits)
+        yield Observation(
+            code=quantity.code,
+            value=value,
+            limit=limit,
+            flag=flag,
+            method=local(marker, f"marked by the {marker}"),
+            recorded_at=at,
+        )
+
+
+def _against(value: float, quantity: str, limits: Mapping[str, float]) -> tuple[str, str]:
+    """The reference range of a value as text, and N, L or H; both empty where no limit was applied."""
+    limit = limits.get(quantity)
+    if limit is None:
+        return "", ""
+    if quantity.endswith("latency_ms"):
+        return f"<={limit:g}", "H" if value > limit else "N"
+    return f">={limit:g}", "L" if value < limit else "N"
+
+
+_SENSORY_FLAGS: Final = {SensoryGrade.NORMAL: "N", SensoryGrade.NOT_ASSESSABLE: ""}
+
+
+def _judgement(judged: SensoryResult) -> Iterator[Observation]:
+    at = judged.evoked.recording.recorded_at
+    if judged.velocity_m_s is not None:
+        limit, flag = _against(judged.velocity_m_s, "velocity_m_s", judged.limits)
+        yield Observation(code="SCV", value=judged.velocity_m_s, limit=limit, flag=flag, recorded_at=at)
+    yield Observation(
+        code="SENS-RESULT",
+        value=local(judged.result),
+        flag=_SENSORY_FLAGS.get(judged.result, "A"),
+        recorded_at=at,
+        remarks=_listed("Reasons", judged.reasons),
+    )
+
+
+def _segment(finding: Finding) -> Group:
+    segment = finding.segment
+    name = f"{_site_name(segment.distal_point)}-{_site_name(segment.proximal_point)}"
+    compared = {
+        "MCV": segment.conduction_velocity_m_s,
+        "AMP-RATIO": segment.amplitude_ratio,
+        "AMP-RED": segment.amplitude_reduction_percent,
+        "AREA-RED": segment.area_reduction_percent,
+        "DUR-INC": segment.duration_increase_percent,
+    }
+    grades = (
+        Observation(code="CB-GRADE", value=local(grade), item=set_id, flag=_flag(grade), method=Coded(set_id))
+        for set_id, grade in finding.grades.items()
+    )
+    found = (
+        Observation(code="SEGMENT", value=name),
+        *(Observation(code=code, value=value) for code, value in compared.items()),
+        Observation(
+            code="CB-FINDING",
+            value=local(finding.finding),
+            flag=_flag(finding.finding),
+            remarks=_listed("Reasons", finding.reasons),
+        ),
+        *grades,
+    )
+    return Group(GroupKey(Place.SEGMENT, name), found)
+
+
+def _flag(grade: Grade) -> str:
+    """A for a block, N for none; nothing where no statement is made."""
+    return "A" if grade in BLOCKS else "N" if grade is Grade.NONE else ""
+
+
+_SUPPORTING: Final = frozenset({Support.DEFINITE, Support.PROBABLE, Support.POSSIBLE})
+_YES_NO: Final = {True: Coded("Y", "yes"), False: Coded("N", "no"), None: Coded("U", "unknown")}
+_NORMAL_FLAG: Final = {True: "N", False: "A", None: ""}
+_NOTICE: Final = "Preliminary electrodiagnostic support, computed and not yet reviewed by a physician"
+
+
+def _summary(assessment: Assessment) -> Group:
+    mmn, normal = assessment.mmn, assessment.sensory_normal
+    remarks = (
+        _NOTICE,
+        *_listed("Reasons", mmn.reasons),
+        *_listed("Missing", mmn.missing),
+        *_listed("Caveats", mmn.caveats),
+    )
+    found = (
+        Observation(
+            code="MMN-SUPPORT",
+            value=local(mmn.support),
+            flag="A" if mmn.support in _SUPPORTING else "",
+            remarks=remarks,
+        ),
+        Observation(code="SENS-NORMAL", value=_YES_NO[normal], flag=_NORMAL_FLAG[normal]),
+        *(_criteria(entry, assessment.grading) for entry in assessment.criteria),
+        Observation(code="NORMS", value=Coded(assessment.norms)),
+        *(
+            Observation(code="ACTION", value=Coded(str(action), action.why), item=str(action))
+            for action in assessment.guidance
+        ),
+    )
+    return Group(GroupKey(Place.SUMMARY), found)
+
+
+def _criteria(entry: CriteriaSet, grading: str) -> Observation:
+    graded = ("Findings follow this set",) if entry.id == grading else ()
+    origin = f"{entry.source}; version {entry.version}; {entry.status}"
+    return Observation(
+        code="CRITERIA",
+        value=Coded(entry.id, entry.title),
+        item=entry.id,
+        remarks=(*graded, origin, *_floor(entry.floor), *(_rule(rule) for rule in entry.rules)),
+    )
+
+
+def _floor(floor: Floor) -> Iterator[str]:
+    """What the distal response must be before a set applies."""
+    limits = (floor.amplitude_mv, "mV"), (floor.percent_of_lower_limit, "% of the lower limit of normal")
+    for entry, unit in limits:
+        if entry:
+            yield f"distal amplitude {entry.op} {entry.limit:g} {unit}"
+
+
+def _rule(rule: Rule) -> str:
+    """A rule as its thresholds read: `definite block: area reduction >= 50 %, …`."""
+    scope = [f"{rule.limb} limb" if rule.limb else "", f"{rule.length} segment" if rule.length else ""]
+    conditions = (
+        f"{words(entry.quantity.removesuffix('_percent'))} {entry.op} {entry.limit:g} %"
+        for entry in rule.conditions
+    )
+    return f"{words(rule.grade)}: {', '.join([*filter(None, scope), *conditions])}"
+
+
+def _listed(label: str, entries: Iterable[str]) -> tuple[str, ...]:
+    """One remark that lists `entries`; none where there are none."""
+    shown = ", ".join(entries)
+    return (f"{label}: {shown}",) if shown else ()
