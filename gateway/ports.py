@@ -54,6 +54,54 @@ class Intake(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxItem:
+    """A result that waits to be delivered: an event with its topic, or a message with its control id.
+
+    `topic` stands below the prefix; `seq` numbers the events of a prefix, None for one that clears a topic.
+    """
+
+    id: int
+    payload: bytes
+    attempts: int = 0
+    control_id: str = ""
+    seq: int | None = None
+    topic: str = ""
+    retain: bool = False
+
+
+class Outbox(Protocol):
+    """Where results wait until the other side has them; a sink takes those stored under its name."""
+
+    async def pending(self, sink: str, limit: int = 1) -> Sequence[OutboxItem]:
+        """The oldest results `sink` still has to deliver, in order."""
+        ...
+
+    async def wait(self, sink: str) -> None:
+        """Return once `sink` has something to deliver; at once when it already has."""
+        ...
+
+    async def delivered(self, item_id: int, answer: str) -> None:
+        """The other side has it, and said so with `answer`."""
+        ...
+
+    async def attempted(self, item_id: int, error: str) -> None:
+        """It was sent and not acknowledged; it stays pending."""
+        ...
+
+    async def parked(self, item_id: int, error: str) -> None:
+        """The other side kept asking for a later try: set aside for a person to look at."""
+        ...
+
+    async def dead(self, item_id: int, reason: str) -> None:
+        """It was refused for good."""
+        ...
+
+    async def last_seq(self, sink: str) -> int:
+        """The number of the newest event before the first that is still pending; 0 when there is none."""
+        ...
+
+
 class Driver(Protocol):
     """A way in. It runs until cancelled and raises Temporary when its line is gone."""
 

@@ -30,7 +30,8 @@ from gateway.protocols.oru import MessageHeader
 from gateway.protocols.telemetry import prefix
 from gateway.sinks.broker import demo_broker
 from gateway.sinks.hl7 import HL7Settings, HL7Sink, mllp_address
-from gateway.sinks.mqtt import MqttSettings, MqttSink, broker_address
+from gateway.sinks.mqtt import MqttSink
+from gateway.sinks.mqtt_connection import MqttSettings, broker_address
 from gateway.store.database import Database, open_database
 from gateway.store.journal import Journal
 from gateway.store.outbox import Outbox

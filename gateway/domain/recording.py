@@ -39,6 +39,8 @@ class NoResponse(enum.Enum):
 
 NO_RESPONSE: Final = NoResponse.NO_RESPONSE
 
+# Smaller than any instrument resolves, and not zero: a decimal slip.
+_RESOLUTION: Final = 1e-6
 # The largest value each quantity can have; beyond it is a unit or decimal slip, not a patient. Same as in
 # the Study document's schema.
 _LARGEST: Final[dict[str, float]] = {
@@ -55,16 +57,16 @@ _LARGEST: Final[dict[str, float]] = {
 
 
 class _CheckedQuantities:
-    """Refuses negative, non-finite and impossible quantities on construction."""
+    """Refuses negative, non-finite and otherwise impossible quantities on construction."""
 
     __slots__ = ()
 
     def __post_init__(self) -> None:
         for field in fields(self):  # type: ignore[arg-type]  # only dataclasses derive from it
             value = getattr(self, field.name)
-            if value is None:
+            if value is None or value == 0:
                 continue
-            if not 0 <= value <= _LARGEST[field.name]:  # NaN fails every comparison
+            if not _RESOLUTION <= value <= _LARGEST[field.name]:  # NaN fails every comparison
                 raise DataError(f"{value} is impossible (0 to {_LARGEST[field.name]:g})", field.name)
 
 
@@ -201,10 +203,10 @@ class Recording:
         expected = MotorMarks if self.modality is Modality.MOTOR else SensoryMarks
         if not isinstance(self.measured, (expected, NoResponse, type(None))):
             raise DataError(f"the marks of a {self.modality} recording are of another kind", self.name)
-        for name, at_least in _POSITIVE:
+        for name, least in _LENGTHS:
             value = getattr(self, name)
-            if value is not None and not at_least <= value < math.inf:
-                raise DataError(f"{value} is impossible", name)
+            if value is not None and not least <= value <= _LONGEST_MM:
+                raise DataError(f"{value} is impossible ({least:g} to {_LONGEST_MM:g})", name)
 
     @property
     def name(self) -> str:
@@ -214,10 +216,11 @@ class Recording:
         return f"{self.modality} {self.nerve} {self.side} {where}"
 
 
-_POSITIVE: Final = (
+_LONGEST_MM: Final = 3000.0  # longer than any nerve
+_LENGTHS: Final = (
     ("site_position_mm", 0.0),
-    ("distance_mm", 5e-324),  # above zero
-    ("distance_to_recording_mm", 5e-324),
+    ("distance_mm", _RESOLUTION),
+    ("distance_to_recording_mm", _RESOLUTION),
 )
 
 MarkedBy = Literal["device", "gateway"]

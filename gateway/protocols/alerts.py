@@ -1,8 +1,8 @@
 """Alerts of the lab screens: a block that was found stays up until somebody has seen it.
 
 States and phases carry the words of IHE Alert Communication Management. `TRANSITIONS` is the whole life of
-an alert; `judged` moves every alert of a study after its findings changed, `acknowledged` after a screen's
-answer. Texts name nerve, side and site, never the patient.
+an alert; `judged` moves every alert of a study after its findings changed. Nobody can acknowledge an alert
+yet, so one whose finding is gone stays latched. Texts name nerve, side and site, never the patient.
 """
 
 import enum
@@ -51,8 +51,6 @@ class Trigger(enum.StrEnum):
     MET = "met"
     CHANGED = "changed"
     GONE = "gone"
-    GONE_ACKNOWLEDGED = "gone_acknowledged"
-    ACKNOWLEDGED = "acknowledged"
 
 
 # A pair that is not listed moves nothing.
@@ -60,20 +58,8 @@ TRANSITIONS: Final[Mapping[tuple[State, Trigger], tuple[State, Phase]]] = {
     (State.INACTIVE, Trigger.MET): (State.ACTIVE, Phase.START),
     (State.LATCHED, Trigger.MET): (State.ACTIVE, Phase.START),
     (State.ACTIVE, Trigger.CHANGED): (State.ACTIVE, Phase.UPDATE),
-    (State.ACTIVE, Trigger.ACKNOWLEDGED): (State.ACTIVE, Phase.UPDATE),
     (State.ACTIVE, Trigger.GONE): (State.LATCHED, Phase.END),
-    (State.ACTIVE, Trigger.GONE_ACKNOWLEDGED): (State.INACTIVE, Phase.END),
-    (State.LATCHED, Trigger.ACKNOWLEDGED): (State.INACTIVE, Phase.END),
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Acknowledgement:
-    """Who has seen the alert, on which screen, when (RFC 3339, UTC)."""
-
-    by: str
-    screen: str
-    time: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +71,6 @@ class Alert:
     phase: Phase
     text: str
     segment: JsonObject
-    acknowledged: Acknowledgement | None = None
 
 
 Alerts = Mapping[str, Alert]
@@ -106,7 +91,7 @@ def judged(alerts: Alerts, assessment: Assessment, code: str) -> dict[str, Alert
         for entry in assessment.findings
         if (text := _text(entry, assessment.grading))
     }
-    held = {name: alert if name in met else _gone(alert) for name, alert in alerts.items()}
+    held = {name: alert if name in met else _moved(alert, Trigger.GONE) for name, alert in alerts.items()}
     return held | {name: _met(held.get(name), name, *condition) for name, condition in met.items()}
 
 
@@ -121,21 +106,9 @@ def _met(alert: Alert | None, name: str, text: str, entry: Finding) -> Alert:
     return _moved(replace(alert, text=text, segment=segment), Trigger.CHANGED)
 
 
-def _gone(alert: Alert) -> Alert:
-    return _moved(alert, Trigger.GONE if alert.acknowledged is None else Trigger.GONE_ACKNOWLEDGED)
-
-
 def _moved(alert: Alert, trigger: Trigger) -> Alert:
     state, phase = TRANSITIONS.get((alert.state, trigger), (alert.state, alert.phase))
     return replace(alert, state=state, phase=phase)
-
-
-def acknowledged(alerts: Alerts, name: str, by: Acknowledgement) -> dict[str, Alert]:
-    """The alerts after somebody has seen the one called `name`; a second answer changes nothing."""
-    alert = alerts.get(name)
-    if alert is None or alert.acknowledged is not None:
-        return dict(alerts)
-    return {**alerts, name: _moved(replace(alert, acknowledged=by), Trigger.ACKNOWLEDGED)}
 
 
 def _text(entry: Finding, grading: str) -> str | None:
@@ -169,7 +142,6 @@ def _measure(segment: Segment) -> str:
 
 def alert_object(alert: Alert) -> JsonObject:
     """The alert as screens get it, and as it is stored."""
-    seen = alert.acknowledged
     return {
         "alert_id": alert.alert_id,
         "priority": _PRIORITY,
@@ -177,14 +149,13 @@ def alert_object(alert: Alert) -> JsonObject:
         "phase": alert.phase,
         "text": alert.text,
         "segment": alert.segment,
-        "acknowledged": None if seen is None else {"by": seen.by, "screen": seen.screen, "time": seen.time},
+        "acknowledged": None,
     }
 
 
 def alert_from(stored: Json) -> Alert:
     """The alert `alert_object` wrote; DataError where it cannot have."""
     whole = _object(stored, "alert")
-    seen = whole.get("acknowledged")
     try:
         return Alert(
             alert_id=_string(whole, "alert_id"),
@@ -192,15 +163,9 @@ def alert_from(stored: Json) -> Alert:
             phase=Phase(_string(whole, "phase")),
             text=_string(whole, "text"),
             segment=dict(_object(whole.get("segment"), "segment")),
-            acknowledged=None if seen is None else _acknowledgement(_object(seen, "acknowledged")),
         )
     except ValueError as error:
         raise DataError("unknown state or phase", "alert") from error
-
-
-def _acknowledgement(stored: Mapping[str, Json]) -> Acknowledgement:
-    by, screen, time = (_string(stored, name) for name in ("by", "screen", "time"))
-    return Acknowledgement(by=by, screen=screen, time=time)
 
 
 def _object(stored: Json, place: str) -> Mapping[str, Json]:

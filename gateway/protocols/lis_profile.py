@@ -22,7 +22,7 @@ montage.
 import base64
 import binascii
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, TypeVar
 
@@ -133,6 +133,13 @@ def subject_of(record: Record) -> str:
     return record.text(3) if record.kind == "M" else record.components(3, 9)[8]
 
 
+def is_foreign(record: Record) -> bool:
+    """Whether an R record carries a quantity this profile does not have, such as one the cart derived."""
+    code = subject_of(record)
+    known = code == NO_RESPONSE_CODE or any(code in quantities for quantities in QUANTITIES.values())
+    return record.kind == "R" and bool(code) and not known
+
+
 def key_of(record: Record) -> Key:
     """The recording an M or R record belongs to; DataError when it does not say."""
     if record.kind == "M":
@@ -226,7 +233,7 @@ def read_patient(record: Record) -> tuple[Patient, list[DataError]]:
     """A P record, and its fields that are wrong: those are left out, the patient is still known by P-4."""
     wrong: list[DataError] = []
 
-    def attempt(read: Callable[[], _T]) -> _T | None:
+    def attempt(read: Callable[[], _T | None]) -> _T | None:
         try:
             return read()
         except DataError as error:
@@ -287,7 +294,7 @@ def _part(record: Record) -> tuple[int, int]:
     return part, parts
 
 
-def _one_of(meanings: dict[str, _T], record: Record, field: int, known: str) -> _T:
+def _one_of(meanings: Mapping[str, _T], record: Record, field: int, known: str) -> _T:
     text = record.text(field)
     if text not in meanings:
         raise DataError(f"must be {known}", f"{record.kind}-{field}")

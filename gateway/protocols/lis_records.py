@@ -3,7 +3,8 @@
 A recording spreads over several records; its key names it, and it is complete at its last waveform part, at
 the first record of another recording (another key, or a quantity or STIM it already has), at L, or at the
 end of the message. A record that cannot be read takes its whole recording with it, so that none goes on
-with a quantity silently missing; the next one is not affected. `lis_profile` describes the records,
+with a quantity silently missing; the next one is not affected. A quantity the profile does not have is left
+out with a notice. `lis_profile` describes the records,
 `lis_encoding` writes them, `lis_sweep` puts one recording together.
 """
 
@@ -166,6 +167,8 @@ class Assembler:
         if subject == profile.CLINICAL and kind == "M":
             self._file(message, replace(message.study, clinical=profile.read_clinical(record)))
             return []
+        if profile.is_foreign(record):
+            return [Rejected(place, "R-3: a quantity this profile does not have; left out")]
         return self._part(record, place, subject)
 
     def _patient(self, message: _Message, record: Record, place: str) -> list[Result]:

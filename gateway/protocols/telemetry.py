@@ -30,11 +30,9 @@ from gateway.domain.findings import Finding
 from gateway.domain.recording import Waveform
 from gateway.domain.sites import Evoked
 from gateway.errors import ConfigError, DataError
-from gateway.protocols.alerts import Acknowledgement, Alert, Alerts, State, acknowledged, alert_object, judged
+from gateway.protocols.alerts import Alert, Alerts, alert_object, judged
 
 STATUS_TOPIC: Final = "status"
-# How long an alert that has ended and was seen stays readable before it is cleared.
-ALERT_CLEAR_AFTER_S: Final = 60.0
 
 _NAME: Final = re.compile(r"[a-z0-9_-]{1,32}")
 # No wildcard, no blank, no empty level: a broker that refuses a topic would be asked again for ever.
@@ -218,22 +216,6 @@ def _alert_events(before: Alerts, after: Alerts, *, simulated: bool) -> tuple[Te
         for name, alert in after.items()
         if before.get(name) != alert
     )
-
-
-def acknowledgement_events(
-    alerts: Alerts, name: str, by: Acknowledgement, *, simulated: bool
-) -> tuple[tuple[TelemetryEvent, ...], dict[str, Alert]]:
-    """What to tell after a screen acknowledged the alert `name`, and the alerts then."""
-    alerts_then = acknowledged(alerts, name, by)
-    return _alert_events(alerts, alerts_then, simulated=simulated), alerts_then
-
-
-def alert_clearing(alerts: Alerts, name: str) -> tuple[tuple[TelemetryEvent, ...], dict[str, Alert]]:
-    """Take the alert `name` away, `ALERT_CLEAR_AFTER_S` after it ended; nothing if it has come back since."""
-    alert = alerts.get(name)
-    if alert is None or alert.state is not State.INACTIVE:
-        return (), dict(alerts)
-    return (_cleared(f"alert/{name}"),), {key: value for key, value in alerts.items() if key != name}
 
 
 def clearing(code: str, alerts: Alerts) -> tuple[TelemetryEvent, ...]:

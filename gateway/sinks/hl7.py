@@ -7,13 +7,13 @@ go out on a new one. The order of messages is kept: a correction never overtakes
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 from urllib.parse import urlsplit
 
 from gateway.errors import ConfigError, DataError, Unavailable
-from gateway.ports import Clock
+from gateway.ports import Clock, Outbox, OutboxItem
 from gateway.protocols import acknowledgement
 from gateway.protocols.acknowledgement import Acknowledgement, RetryRule, Verdict, verdict
 from gateway.sinks.backoff import Backoff
@@ -22,53 +22,6 @@ from gateway.sinks.mllp_link import MllpLink, connected
 logger = logging.getLogger(__name__)
 
 DEFAULT_PORT: Final = 2575  # registered for HL7 with IANA
-
-
-class OutboxItem(Protocol):
-    """A message that waits to be delivered."""
-
-    @property
-    def id(self) -> int:
-        """The row in the outbox."""
-        ...
-
-    @property
-    def payload(self) -> bytes:
-        """The message, without its MLLP frame."""
-        ...
-
-    @property
-    def control_id(self) -> str:
-        """Its MSH-10."""
-        ...
-
-
-class Outbox(Protocol):
-    """Where messages wait; a message leaves it by `delivered`, `parked` or `dead` only."""
-
-    async def pending(self, sink: str, limit: int = 1) -> Sequence[OutboxItem]:
-        """The oldest messages `sink` still has to deliver."""
-        ...
-
-    async def wait(self, sink: str) -> None:
-        """Return once something may have been stored for `sink` since it last waited."""
-        ...
-
-    async def delivered(self, item_id: int, answer: str) -> None:
-        """The receiver has it, and said so with `answer`."""
-        ...
-
-    async def attempted(self, item_id: int, error: str) -> None:
-        """It was sent and not acknowledged; it stays pending."""
-        ...
-
-    async def parked(self, item_id: int, error: str) -> None:
-        """The receiver kept asking for a later try: set aside for a person to look at."""
-        ...
-
-    async def dead(self, item_id: int, reason: str) -> None:
-        """It was refused for good."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

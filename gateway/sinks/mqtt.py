@@ -8,16 +8,14 @@ fallen silent costs a reconnection, never an event. Stopping says `offline`; a c
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine, Sequence
-from typing import Final, Literal, Protocol
+from collections.abc import Coroutine
+from typing import Final, Literal
 
 from gateway.errors import Unavailable
-from gateway.ports import Clock
+from gateway.ports import Clock, Outbox, OutboxItem
 from gateway.protocols.telemetry import STATUS_TOPIC, status, will
 from gateway.sinks.backoff import Backoff
-from gateway.sinks.mqtt_connection import BrokerConnection, MqttSettings, broker_address
-
-__all__ = ["MqttSettings", "MqttSink", "Outbox", "OutboxItem", "broker_address"]
+from gateway.sinks.mqtt_connection import BrokerConnection, MqttSettings
 
 logger = logging.getLogger(__name__)
 
@@ -26,55 +24,6 @@ _WINDOW: Final = 8
 _RECONNECT: Final = Backoff(first_s=1.0, cap_s=5.0)
 # How long a stop may take over saying goodbye.
 _SIGN_OFF_S: Final = 2.0
-
-
-class OutboxItem(Protocol):
-    """An event that waits to be delivered."""
-
-    @property
-    def id(self) -> int:
-        """The row in the outbox."""
-        ...
-
-    @property
-    def seq(self) -> int | None:
-        """Its number among the events of the prefix; None for one that clears a topic."""
-        ...
-
-    @property
-    def topic(self) -> str:
-        """Its topic below the prefix."""
-        ...
-
-    @property
-    def payload(self) -> bytes:
-        """What goes out."""
-        ...
-
-    @property
-    def retain(self) -> bool:
-        """Whether the broker keeps it for those who subscribe later."""
-        ...
-
-
-class Outbox(Protocol):
-    """Where events wait until the broker has them; a sink's name there is its topic prefix."""
-
-    async def pending(self, sink: str, limit: int = 1) -> Sequence[OutboxItem]:
-        """The oldest events that are not delivered, in order, at most `limit`."""
-        ...
-
-    async def wait(self, sink: str) -> None:
-        """Return once something is pending; at once when something already is."""
-        ...
-
-    async def delivered(self, item_id: int, answer: str) -> None:
-        """The broker has acknowledged this event: it need not be sent again."""
-        ...
-
-    async def last_seq(self, sink: str) -> int:
-        """The number of the newest event before the first that is still pending; 0 when there is none."""
-        ...
 
 
 class MqttSink:

@@ -19,7 +19,7 @@ import msgspec
 
 from gateway.domain.assessment import JsonObject
 from gateway.errors import StorageError
-from gateway.ports import Clock
+from gateway.ports import Clock, OutboxItem
 from gateway.protocols.telemetry import TelemetryEvent, envelope
 from gateway.store.database import Database
 
@@ -48,19 +48,6 @@ class Results:
     events_sink: str | None = None
     events: tuple[TelemetryEvent, ...] = ()
     messages: tuple[Message, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutboxItem:
-    """One pending row; events have a topic, messages a control id."""
-
-    id: int
-    payload: bytes
-    attempts: int
-    control_id: str = ""
-    seq: int | None = None
-    topic: str = ""
-    retain: bool = False
 
 
 class Outbox:
@@ -225,8 +212,8 @@ def ledger(path: Path, study: str | None = None) -> list[dict[str, Any]]:
         with contextlib.closing(sqlite3.connect(source, uri=True)) as connection:
             connection.row_factory = sqlite3.Row
             rows = connection.execute(
-                "SELECT outbox.id, sink, outbox.study, control_id, seq, topic, state, attempts, answer, error,"
-                " created_at, done_at FROM outbox JOIN study ON study.code = outbox.study"
+                "SELECT outbox.id, sink, outbox.study, control_id, seq, topic, state, attempts, answer,"
+                " error, created_at, done_at FROM outbox JOIN study ON study.code = outbox.study"
                 " WHERE ?1 IS NULL OR outbox.study = ?1 OR study.study_id = ?1 ORDER BY outbox.id",
                 (study,),
             ).fetchall()

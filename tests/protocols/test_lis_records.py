@@ -224,7 +224,6 @@ BROKEN = {
     "empty": (AMP.replace("9.0", ""), "not a decimal"),
     "no unit": (AMP.replace("|mV|", "||"), "the unit must be one of V, mV, uV, nV"),
     "wrong unit": (AMP.replace("|mV|", "|ms|"), "the unit must be"),
-    "unknown code": (AMP.replace("CMAP-AMP", "CMAP-AMPL"), "unknown quantity of a motor recording"),
     "other modality's code": (AMP.replace("CMAP-AMP", "SNAP-AMP"), "unknown quantity"),
     "no such time": (AMP.replace("20261102101503", "20261302101503"), "R-13: there is no such"),
     "NORESP 0": (f"R|1|^^^{WRIST}^NORESP|0", "the value of NORESP is 1"),
@@ -256,6 +255,14 @@ def test_a_broken_record_takes_its_recording_with_it_and_no_other(record: str, r
     assert rejected.place.startswith("record 6 (")
     assert reason in rejected.reason
     assert rejected.reason.endswith("motor ulnar right adm wrist is not taken")
+
+
+@pytest.mark.parametrize("code", ["MCV", "CMAP-AMPL"])
+def test_a_quantity_the_profile_does_not_have_is_left_out_with_a_notice(code: str):
+    results = message(STIM, AMP, LAT, f"R|3|^^^{WRIST}^{code}|57.9|m/s", "L|1|N")
+    assert recordings(results) == [NORMAL_WRIST]
+    (notice,) = rejections(results)
+    assert notice.place == "record 7 (R|3)"
 
 
 INCOMPLETE = {
@@ -495,12 +502,17 @@ SOME_TEXT = st.none() | NAMES
 
 
 def floats(at_least: float, at_most: float) -> st.SearchStrategy[float | None]:
-    return st.none() | st.floats(at_least, at_most)
+    return st.none() | resolved(at_least, at_most)
+
+
+def resolved(at_least: float, at_most: float) -> st.SearchStrategy[float]:
+    """Numbers an instrument can tell from zero, or zero."""
+    return st.floats(at_least, at_most).map(lambda value: value if value >= 1e-6 else 0.0)
 
 
 MOTOR = st.builds(
     MotorMarks,
-    onset_latency_ms=st.floats(0, 1000),
+    onset_latency_ms=resolved(0, 1000),
     peak_latency_ms=floats(0, 1000),
     amplitude_mv=floats(0, 1000),
     peak_to_peak_mv=floats(0, 1000),
@@ -512,7 +524,7 @@ SENSORY = st.builds(
     SensoryMarks,
     onset_latency_ms=floats(0, 1000),
     peak_latency_ms=floats(0, 1000),
-    amplitude_uv=st.floats(0, 1e5),
+    amplitude_uv=resolved(0, 1e5),
     peak_to_peak_uv=floats(0, 1e5),
     negative_duration_ms=floats(0, 1000),
     total_duration_ms=floats(0, 1000),

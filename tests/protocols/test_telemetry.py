@@ -22,7 +22,6 @@ from gateway.domain.support import MmnSupport, Support
 from gateway.errors import ConfigError, DataError
 from gateway.protocols.alerts import (
     TRANSITIONS,
-    Acknowledgement,
     Alert,
     Phase,
     State,
@@ -32,8 +31,6 @@ from gateway.protocols.alerts import (
 )
 from gateway.protocols.telemetry import (
     TelemetryEvent,
-    acknowledgement_events,
-    alert_clearing,
     clearing,
     display_waveform,
     envelope,
@@ -50,7 +47,6 @@ CODE = "7K3FABCD"
 CANARY = "Zzyzx-Kanarienvogel"
 NOON = datetime(2026, 11, 2, 12, 0, 0, 123_456, tzinfo=UTC)
 ALERT_ID = f"{CODE}-ulnar-right-adm-wrist-below_elbow"
-SEEN = Acknowledgement(by="K. Tech", screen="room-1", time="2026-11-02T12:00:00.000Z")
 HEADER = StudyHeader(study_id="S-1", performed_at="2026-11-02T10:15:00+01:00")
 
 
@@ -348,10 +344,9 @@ def test_nothing_about_the_patient_or_the_operator_is_told() -> None:
     arrived = replace(arrived, recording=recording)
     after = assessment(BLOCK, NO_AREA, header=header, recordings=(arrived,), guidance=(ACTION,))
     events, alerts = study_events(None, after, arrived, CODE, {})
-    events += acknowledgement_events(alerts, ALERT_ID, SEEN, simulated=True)[0]
     events += clearing(CODE, alerts)
     payloads = [event.topic.encode() + envelope(event, 1, "b1", NOON) for event in events]
-    assert len(payloads) == 9
+    assert len(payloads) == 8
     assert not [payload for payload in payloads if CANARY.encode() in payload or b"171.25" in payload]
 
 
@@ -444,47 +439,36 @@ def test_an_alert_is_called_after_its_segment_and_inching_positions() -> None:
     assert "wrist at 70 mm to wrist at 92.5 mm" in next(iter(raised(inching).values())).text
 
 
-MET, CHANGED, GONE, SEE = (PROBABLE,), (BLOCK,), (NONE,), None
+MET, CHANGED, GONE = (PROBABLE,), (BLOCK,), (NONE,)
 VANISHED: tuple[Finding, ...] = ()
 
 
+Steps = list[tuple[Finding, ...]]
+
+
 @pytest.mark.parametrize(
-    ("steps", "state", "phase", "seen"),
+    ("steps", "state", "phase"),
     [
-        ([MET], "active", "start", False),
-        ([MET, CHANGED], "active", "update", False),
-        ([MET, SEE], "active", "update", True),
-        ([MET, SEE, CHANGED], "active", "update", True),
-        ([MET, GONE], "latched", "end", False),
-        ([MET, VANISHED], "latched", "end", False),
-        ([MET, GONE, SEE], "inactive", "end", True),
-        ([MET, SEE, GONE], "inactive", "end", True),
-        ([MET, GONE, MET], "active", "start", False),
-        ([MET, SEE, GONE, MET], "active", "start", False),
+        ([MET], "active", "start"),
+        ([MET, CHANGED], "active", "update"),
+        ([MET, GONE], "latched", "end"),
+        ([MET, VANISHED], "latched", "end"),
+        ([MET, GONE, MET], "active", "start"),
     ],
 )
-def test_the_life_of_an_alert(
-    steps: list[tuple[Finding, ...] | None], state: str, phase: str, seen: bool
-) -> None:
+def test_the_life_of_an_alert(steps: Steps, state: str, phase: str) -> None:
     alerts: dict[str, Alert] = {}
     for step in steps:
-        if step is None:
-            events, alerts = acknowledgement_events(alerts, ALERT_ID, SEEN, simulated=False)
-        else:
-            events, alerts = study_events(assessment(), assessment(*step), None, CODE, alerts)
+        events, alerts = study_events(assessment(), assessment(*step), None, CODE, alerts)
         assert events[-1].data == alert_object(alerts[ALERT_ID])
-    alert = alerts[ALERT_ID]
-    assert (alert.state, alert.phase, alert.acknowledged is not None) == (state, phase, seen)
+    assert (alerts[ALERT_ID].state, alerts[ALERT_ID].phase) == (state, phase)
 
 
-@pytest.mark.parametrize("steps", [[MET, MET], [MET, GONE, GONE], [MET, SEE, SEE], [MET, GONE, SEE, SEE]])
-def test_what_changes_nothing_is_not_told_again(steps: list[tuple[Finding, ...] | None]) -> None:
+@pytest.mark.parametrize("steps", [[MET, MET], [MET, GONE, GONE]])
+def test_what_changes_nothing_is_not_told_again(steps: Steps) -> None:
     alerts: dict[str, Alert] = {}
     for step in steps:
-        if step is None:
-            events, alerts = acknowledgement_events(alerts, ALERT_ID, SEEN, simulated=False)
-        else:
-            events, alerts = study_events(None, assessment(*step), None, CODE, alerts)
+        events, alerts = study_events(None, assessment(*step), None, CODE, alerts)
     assert not [event for event in events if event.topic.startswith("alert/")]
 
 
@@ -492,24 +476,7 @@ def test_every_move_of_the_table_is_one_of_alert_communication_management() -> N
     for (state, trigger), (next_state, phase) in TRANSITIONS.items():
         assert (phase is Phase.END) == (next_state is not State.ACTIVE)
         assert (phase is Phase.START) == (trigger is Trigger.MET)
-        assert state is not next_state or trigger in (Trigger.CHANGED, Trigger.ACKNOWLEDGED)
-
-
-def test_acknowledging_an_unknown_alert_does_nothing() -> None:
-    assert acknowledgement_events({}, ALERT_ID, SEEN, simulated=False) == ((), {})
-
-
-def test_an_alert_that_ended_and_was_seen_is_cleared_unless_it_came_back() -> None:
-    active = raised(BLOCK)
-    assert alert_clearing(active, ALERT_ID) == ((), active)
-    assert alert_clearing({}, ALERT_ID) == ((), {})
-    _, seen = acknowledgement_events(active, ALERT_ID, SEEN, simulated=False)
-    _, ended = study_events(None, assessment(NONE), None, CODE, seen)
-    events, left = alert_clearing(ended, ALERT_ID)
-    assert [(event.topic, event.data, event.retain) for event in events] == [
-        (f"alert/{ALERT_ID}", None, True)
-    ]
-    assert left == {}
+        assert state is not next_state or trigger is Trigger.CHANGED
 
 
 def test_some_time_after_the_examination_assessment_and_alerts_are_cleared_together() -> None:
@@ -518,14 +485,11 @@ def test_some_time_after_the_examination_assessment_and_alerts_are_cleared_toget
     assert all(event.data is None and event.retain for event in events)
 
 
-@pytest.mark.parametrize("steps", [[MET], [MET, SEE], [MET, GONE, SEE]])
-def test_a_stored_alert_is_the_same_alert(steps: list[tuple[Finding, ...] | None]) -> None:
+@pytest.mark.parametrize("steps", [[MET], [MET, GONE]])
+def test_a_stored_alert_is_the_same_alert(steps: Steps) -> None:
     alerts: dict[str, Alert] = {}
     for step in steps:
-        if step is None:
-            _, alerts = acknowledgement_events(alerts, ALERT_ID, SEEN, simulated=False)
-        else:
-            _, alerts = study_events(None, assessment(*step), None, CODE, alerts)
+        _, alerts = study_events(None, assessment(*step), None, CODE, alerts)
     for alert in alerts.values():
         assert alert_from(json.loads(json.dumps(alert_object(alert)))) == alert
 
