@@ -6,7 +6,7 @@ a distance was recorded. Rules of conduction block are never applied to SNAPs.
 
 import enum
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from gateway.domain.norms import NormTable, SensoryNorm
@@ -65,37 +65,50 @@ def judge(entry: Evoked, norms: NormTable) -> SensoryResult:
     recording, graded = entry.recording, entry.graded
     norm = norms.sensory_norm(recording.nerve, recording.stimulation_site, recording.recording_site)
     velocity = _velocity(entry)
-    if isinstance(graded, NoResponse):
-        return SensoryResult(evoked=entry, result=SensoryGrade.ABSENT, limits={}, norm=norm)
-    if norm is None or not isinstance(graded, SensoryMarks) or graded.amplitude_uv is None:
-        why = "norm_missing" if norm is None else "unmarkable" if graded is None else "amplitude_missing"
-        return SensoryResult(
-            evoked=entry,
-            result=SensoryGrade.NOT_ASSESSABLE,
-            velocity_m_s=velocity,
-            limits={},
-            norm=norm,
-            reasons=(why,),
-        )
-    limits = {"amplitude_uv": norm.amplitude_uv}
-    beyond = ["amplitude_low"] if graded.amplitude_uv < norm.amplitude_uv else []
-    if _at_table_distance(recording.distance_mm, norm):
-        for name in ("onset_latency_ms", "peak_latency_ms"):
-            limit, value = getattr(norm, name), getattr(graded, name)
-            if limit is not None and value is not None:
-                limits[name] = limit
-                beyond += [f"{name.removesuffix('_ms')}_long"] if value > limit else []
-    if norm.velocity_m_s is not None and velocity is not None:
-        limits["velocity_m_s"] = norm.velocity_m_s
-        beyond += ["velocity_slow"] if velocity < norm.velocity_m_s else []
-    return SensoryResult(
-        evoked=entry,
-        result=SensoryGrade.ABNORMAL if beyond else SensoryGrade.NORMAL,
-        velocity_m_s=velocity,
-        limits=limits,
-        norm=norm,
-        reasons=tuple(beyond),
+    result = SensoryResult(
+        evoked=entry, result=SensoryGrade.NOT_ASSESSABLE, velocity_m_s=velocity, limits={}, norm=norm
     )
+    if isinstance(graded, NoResponse):
+        return replace(result, result=SensoryGrade.ABSENT)
+    if norm is None:
+        return replace(result, reasons=("norm_missing",))
+    if not isinstance(graded, SensoryMarks) or graded.amplitude_uv is None:
+        return replace(result, reasons=("unmarkable" if graded is None else "amplitude_missing",))
+    values = {
+        "amplitude_uv": graded.amplitude_uv,
+        "onset_latency_ms": graded.onset_latency_ms,
+        "peak_latency_ms": graded.peak_latency_ms,
+        "velocity_m_s": velocity,
+    }
+    recorded = {name: value for name, value in values.items() if value is not None}
+    limits = _limits(recorded, norm, recording.distance_mm)
+    beyond = tuple(_BEYOND[name] for name in limits if _is_beyond(name, recorded[name], limits[name]))
+    normal = SensoryGrade.ABNORMAL if beyond else SensoryGrade.NORMAL
+    return replace(result, result=normal, limits=limits, reasons=beyond)
+
+
+# The quantities a table can limit, and what it is called when one is beyond its limit.
+_BEYOND: Final = {
+    "amplitude_uv": "amplitude_low",
+    "onset_latency_ms": "onset_latency_long",
+    "peak_latency_ms": "peak_latency_long",
+    "velocity_m_s": "velocity_slow",
+}
+
+
+def _limits(recorded: Iterable[str], norm: SensoryNorm, distance_mm: float | None) -> dict[str, float]:
+    """The limits of the table that apply to what was recorded, at the distance it was recorded at."""
+    limits = {name: getattr(norm, name) for name in recorded}
+    near = distance_mm is not None and abs(distance_mm - norm.distance_mm) <= _DISTANCE_TOLERANCE_MM
+    return {
+        name: limit
+        for name, limit in limits.items()
+        if limit is not None and (near or not name.endswith("latency_ms"))
+    }
+
+
+def _is_beyond(name: str, value: float, limit: float) -> bool:
+    return value > limit if name.endswith("latency_ms") else value < limit
 
 
 def _velocity(entry: Evoked) -> float | None:
@@ -103,10 +116,6 @@ def _velocity(entry: Evoked) -> float | None:
     if distance is None or not isinstance(graded, SensoryMarks) or not graded.onset_latency_ms:
         return None
     return quotient(distance, graded.onset_latency_ms, VELOCITY_DECIMALS)
-
-
-def _at_table_distance(distance_mm: float | None, norm: SensoryNorm) -> bool:
-    return distance_mm is not None and abs(distance_mm - norm.distance_mm) <= _DISTANCE_TOLERANCE_MM
 
 
 def sensory_normal(results: Sequence[SensoryResult]) -> bool | None:

@@ -7,7 +7,8 @@ nerve and side.
 """
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +23,8 @@ from gateway.domain.study import ClinicalFacts, NerveKey
 _CSF_PROTEIN_RAISED_G_L: Final = (0.45, 1.0)
 
 
+_JUDGED: Final = (SensoryGrade.ABSENT, SensoryGrade.ABNORMAL, SensoryGrade.NORMAL)  # worst first
+_FAILED: Final = frozenset({SensoryGrade.ABSENT, SensoryGrade.ABNORMAL})
 _UNREAD: Final = ("recalled", "unverified")
 
 
@@ -46,32 +49,79 @@ class MmnSupport:
     caveats: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Evidence:
+    """What the categories ask about: the blocked nerves, their own sensory nerves, the rest of the study."""
+
+    findings: Sequence[Finding]
+    blocks: Mapping[NerveKey, AbstractSet[Grade]]
+    own_sensory: Mapping[NerveKey, SensoryGrade | None]
+    clinical: ClinicalFacts
+
+    @property
+    def confirmed(self) -> dict[NerveKey, AbstractSet[Grade]]:
+        """The blocked nerves for which E3 holds: normal conduction in their own sensory fibres."""
+        normal = SensoryGrade.NORMAL
+        return {nerve: grades for nerve, grades in self.blocks.items() if self.own_sensory[nerve] is normal}
+
+
+Reasons = tuple[str, ...]
+
+
+def _against(evidence: _Evidence) -> Reasons:
+    if evidence.blocks and evidence.clinical.umn_signs:
+        return ("upper_motor_neuron_signs",)
+    failed = {n: own for n, own in evidence.own_sensory.items() if own in _FAILED}
+    return tuple(f"sensory_{own}:{_name(nerve)}" for nerve, own in failed.items())
+
+
+def _definite(evidence: _Evidence) -> Reasons:
+    definite = [nerve for nerve, grades in evidence.confirmed.items() if grades - {Grade.PROBABLE_BLOCK}]
+    return tuple(f"definite_block:{_name(nerve)}" for nerve in definite)
+
+
+def _probable(evidence: _Evidence) -> Reasons:
+    enough = len(evidence.confirmed) >= 2 or len(_supportive(evidence.clinical)) >= 2
+    return _possible(evidence) if enough else ()
+
+
+def _possible(evidence: _Evidence) -> Reasons:
+    probable = tuple(f"probable_block:{_name(nerve)}" for nerve in evidence.confirmed)
+    return (*probable, *_supportive(evidence.clinical)) if probable else ()
+
+
+def _not_assessable(evidence: _Evidence) -> Reasons:
+    if evidence.blocks:
+        return tuple(f"sensory_not_recorded:{_name(nerve)}" for nerve in evidence.blocks)
+    if all(entry.finding in UNASSESSABLE for entry in evidence.findings):
+        return ("no_assessable_segment",)
+    return ()
+
+
+# The first category that has a reason is the grade.
+_PRECEDENCE: Final = (
+    (Support.AGAINST, _against),
+    (Support.DEFINITE, _definite),
+    (Support.PROBABLE, _probable),
+    (Support.POSSIBLE, _possible),
+    (Support.NOT_ASSESSABLE, _not_assessable),
+    (Support.NONE, lambda _: ("no_block_found",)),
+)
+
+
 def mmn_support(
     findings: Sequence[Finding], sensory: Sequence[SensoryResult], clinical: ClinicalFacts, anatomy: Anatomy
-) -> tuple[Support, tuple[str, ...]]:
+) -> tuple[Support, Reasons]:
     """The grade of support and its reasons, highest precedence first."""
     blocks = _blocked_nerves(findings)
-    own = {nerve: own_sensory(nerve, sensory, anatomy) for nerve in blocks}
-    with_e3 = {nerve: grades for nerve, grades in blocks.items() if own[nerve] is SensoryGrade.NORMAL}
-    if blocks and clinical.umn_signs:
-        return Support.AGAINST, ("upper_motor_neuron_signs",)
-    failed = [nerve for nerve in blocks if own[nerve] in (SensoryGrade.ABNORMAL, SensoryGrade.ABSENT)]
-    if failed:
-        return Support.AGAINST, tuple(f"sensory_{own[nerve]}:{_name(nerve)}" for nerve in failed)
-    definite = [nerve for nerve, grades in with_e3.items() if grades - {Grade.PROBABLE_BLOCK}]
-    if definite:
-        return Support.DEFINITE, tuple(f"definite_block:{_name(nerve)}" for nerve in definite)
-    if with_e3:
-        reasons = tuple(f"probable_block:{_name(nerve)}" for nerve in with_e3)
-        supportive = _supportive(clinical)
-        if len(with_e3) >= 2 or len(supportive) >= 2:
-            return Support.PROBABLE, (*reasons, *supportive)
-        return Support.POSSIBLE, (*reasons, *supportive)
-    if blocks:
-        return Support.NOT_ASSESSABLE, tuple(f"sensory_not_recorded:{_name(nerve)}" for nerve in blocks)
-    if all(entry.finding in UNASSESSABLE for entry in findings):
-        return Support.NOT_ASSESSABLE, ("no_assessable_segment",)
-    return Support.NONE, ("no_block_found",)
+    evidence = _Evidence(
+        findings=findings,
+        blocks=blocks,
+        own_sensory={nerve: own_sensory(nerve, sensory, anatomy) for nerve in blocks},
+        clinical=clinical,
+    )
+    graded = ((support, category(evidence)) for support, category in _PRECEDENCE)
+    return next((support, reasons) for support, reasons in graded if reasons)
 
 
 def _blocked_nerves(findings: Iterable[Finding]) -> dict[NerveKey, set[Grade]]:
@@ -80,9 +130,6 @@ def _blocked_nerves(findings: Iterable[Finding]) -> dict[NerveKey, set[Grade]]:
         if entry.finding in BLOCKS:
             blocks.setdefault((entry.segment.nerve, entry.segment.side), set()).add(entry.finding)
     return blocks
-
-
-_JUDGED: Final = (SensoryGrade.ABSENT, SensoryGrade.ABNORMAL, SensoryGrade.NORMAL)  # worst first
 
 
 def own_sensory(nerve: NerveKey, sensory: Iterable[SensoryResult], anatomy: Anatomy) -> SensoryGrade | None:
