@@ -26,6 +26,7 @@ from gateway.domain.rounding import (
     MILLIVOLT_DECIMALS,
     half_up,
 )
+from gateway.errors import DataError
 
 Curve = NDArray[np.float64]
 
@@ -81,7 +82,10 @@ def mark(
         quality += ("sweep_ends_before_return",)
     area = None if onset_ms is None or return_ms is None else _area(sweep, onset_ms, return_ms)
     trough = float(sweep.microvolts[peak:].min())
-    return _marks(modality, sweep.times_ms[peak], height, trough, onset_ms, return_ms, area), quality
+    try:
+        return _marks(modality, sweep.times_ms[peak], height, trough, onset_ms, return_ms, area), quality
+    except DataError:  # a wave no nerve makes: a scale or a rate is wrong by orders of magnitude
+        return None, ("unmarkable",)
 
 
 def _prepare(waveform: Waveform, settings: MarkerSettings) -> _Sweep | None:

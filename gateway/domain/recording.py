@@ -56,6 +56,12 @@ _LARGEST: Final[dict[str, float]] = {
 }
 
 
+# Beyond what any amplifier does; they keep arithmetic on a sweep finite.
+_FASTEST_HZ: Final = 1e7
+_COARSEST_UV: Final = 1e6
+_FARTHEST_MS: Final = 1e4
+
+
 class _CheckedQuantities:
     """Refuses negative, non-finite and otherwise impossible quantities on construction."""
 
@@ -117,11 +123,11 @@ class Waveform:
     samples: NDArray[np.int32]
 
     def __post_init__(self) -> None:
-        for name in ("sampling_rate_hz", "microvolts_per_count"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise DataError("must be a number above zero", name)
-        if not math.isfinite(self.start_ms):
-            raise DataError("must be a finite number", "start_ms")
+        for name, most in (("sampling_rate_hz", _FASTEST_HZ), ("microvolts_per_count", _COARSEST_UV)):
+            if not 0 < getattr(self, name) <= most:
+                raise DataError(f"must be a number above zero, at most {most:g}", name)
+        if not abs(self.start_ms) <= _FARTHEST_MS:
+            raise DataError(f"must be within {_FARTHEST_MS:g} ms of the stimulus", "start_ms")
         if self.samples.ndim != 1 or self.samples.size < 2:
             raise DataError("a waveform needs at least two samples", "samples")
         samples = np.array(self.samples, dtype=np.int32)

@@ -122,3 +122,10 @@ def test_no_sweep_makes_the_marker_fail(samples: list[int], rate_hz: float) -> N
     for modality in Modality:
         response, _ = mark(waveform(samples, rate_hz=rate_hz, uv=0.1), modality, SETTINGS)
         assert response is None or response is NO_RESPONSE or isinstance(response, MotorMarks | SensoryMarks)
+
+
+@pytest.mark.parametrize(
+    "curve", [waveform(cmap().samples, uv=1e6), waveform(cmap().samples, rate_hz=10.0, start_ms=-4000.0)]
+)
+def test_a_wave_no_nerve_makes_cannot_be_marked(curve: Waveform) -> None:
+    assert mark(curve, Modality.MOTOR, SETTINGS) == (None, ("unmarkable",))

@@ -12,14 +12,13 @@ from gateway.domain.recording import (
     MotorMarks,
     Recording,
     SensoryMarks,
-    Side,
-    Stimulus,
 )
 from gateway.domain.study import ClinicalFacts, Device, Order, Study
 from gateway.errors import DataError
 from gateway.formats import study_json
-from tests.factories import header, motor, reference, sensory, study, waveform
+from tests.factories import header, reference, study
 from tests.schemas import schema
+from tests.strategies import motor_recordings, sensory_recordings
 
 CHECK = reference().anatomy.check
 VALIDATOR = Draft202012Validator(schema("study"))
@@ -49,43 +48,6 @@ def recording(**changes: Any) -> dict[str, Any]:
 
 def decoded(content: object) -> Study:
     return study_json.decode(json.dumps(content).encode(), CHECK)
-
-
-numbers = st.floats(min_value=0, max_value=999, allow_subnormal=False).map(lambda value: round(value, 4))
-positive = numbers.filter(lambda value: value > 0)
-optional = st.none() | numbers
-waveforms = st.builds(
-    waveform,
-    st.lists(st.integers(-(2**31), 2**31 - 1), min_size=2, max_size=12),
-    rate_hz=st.sampled_from([4000.0, 48000.0]),
-    start_ms=st.sampled_from([-2.0, 0.0, 0.5]),
-    uv=st.sampled_from([0.5, 1.0, 0.05]),
-)
-motor_marks = st.builds(MotorMarks, **dict.fromkeys(MotorMarks.__dataclass_fields__, optional))
-sensory_marks = st.builds(SensoryMarks, **dict.fromkeys(SensoryMarks.__dataclass_fields__, optional))
-common = {
-    "side": st.sampled_from(Side),
-    "distance_mm": st.none() | positive,
-    "skin_temperature_c": optional,
-    "stimulus": st.builds(
-        Stimulus,
-        intensity_ma=optional,
-        duration_ms=optional,
-        supramaximal=st.sampled_from([None, True, False]),
-    ),
-    "filter_hz": st.none() | st.tuples(numbers, numbers),
-    "recorded_at": st.sampled_from([None, "2026-11-02T10:15:03+01:00", "2026-11-02T09:15:03Z"]),
-    "averages": st.none() | st.integers(1, 100),
-    "waveform": st.none() | waveforms,
-}
-motor_recordings = st.builds(
-    motor,
-    site=st.sampled_from(["wrist", "below_elbow"]),
-    response=motor_marks | st.just(NO_RESPONSE),
-    site_position_mm=optional,
-    **common,
-)
-sensory_recordings = st.builds(sensory, response=sensory_marks | st.just(NO_RESPONSE), **common)
 
 
 @given(st.lists(motor_recordings | sensory_recordings, max_size=4))

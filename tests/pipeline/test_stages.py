@@ -24,6 +24,7 @@ from tests.factories import (
     waveform,
 )
 from tests.schemas import schema
+from tests.strategies import motor_recordings, sensory_recordings
 
 REFERENCE = reference()
 VALIDATOR = Draft202012Validator(schema("assessment"))
@@ -162,3 +163,8 @@ def test_a_second_stimulation_of_a_site_is_the_same_site(order: int) -> None:
 
     assert [entry.recording.stimulation_site for entry in found.recordings] == ["wrist", "below_elbow"]
     assert found.recordings[0].amplitude == 9.0
+
+
+@given(st.lists(motor_recordings | sensory_recordings, max_size=6))
+def test_no_recordings_make_an_assessment_fail(recordings: list[Recording]) -> None:
+    VALIDATOR.validate(printed(recordings))
