@@ -22,6 +22,14 @@ async def test_what_write_returned_is_on_disk(tmp_path: Path) -> None:
         other.close()
 
 
+async def test_only_its_own_user_can_read_the_database(tmp_path: Path) -> None:
+    async with open_database(tmp_path / "state" / "gateway.db") as database:
+        await database.write(insert(b"x"))
+
+        modes = {entry.name: entry.stat().st_mode & 0o777 for entry in (tmp_path / "state").iterdir()}
+        assert modes == {"gateway.db": 0o600, "gateway.db-shm": 0o600, "gateway.db-wal": 0o600}
+
+
 async def test_the_database_is_durable_and_never_blocks_readers(tmp_path: Path) -> None:
     async with open_database(tmp_path / "gateway.db") as database:
         assert await database.write(lambda c: c.execute("PRAGMA journal_mode").fetchone()[0]) == "wal"
