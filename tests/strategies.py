@@ -33,7 +33,10 @@ common = {
     "averages": st.none() | st.integers(1, 100),
     "waveform": st.none() | waveforms,
 }
-motor_recordings = st.builds(
+unmarked = st.builds(
+    motor, site=st.sampled_from(["wrist", "above_elbow"]), measured=st.none(), waveform=waveforms
+)
+motor_recordings = unmarked | st.builds(
     motor,
     site=st.sampled_from(["wrist", "below_elbow"]),
     response=motor_marks | st.just(NO_RESPONSE),

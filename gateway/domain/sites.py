@@ -48,15 +48,12 @@ class Evoked:
     @property
     def amplitude(self) -> float | None:
         """Baseline to negative peak in the modality's unit (mV or uV); 0 for no response."""
-        match self.graded:
-            case NoResponse():
-                return 0.0
-            case None:
-                return None
-            case MotorMarks(amplitude_mv=amplitude):
-                return amplitude
-            case marks:
-                return marks.amplitude_uv
+        if self.graded is None:
+            return None
+        if isinstance(self.graded, NoResponse):
+            return 0.0
+        marks = self.graded
+        return marks.amplitude_mv if isinstance(marks, MotorMarks) else marks.amplitude_uv
 
 
 def evoked(recording: Recording, settings: MarkerSettings) -> Evoked:

@@ -102,13 +102,11 @@ class Study:
 
     def with_fact(self, fact: Fact) -> "Study":
         """The study after one more fact."""
-        match fact:
-            case StudyOpened(header):
-                return replace(self, header=header)
-            case Recording():
-                return replace(self, recordings=(*self.recordings, fact), ended=False)
-            case ExamEnded():
-                return replace(self, ended=True)
+        if isinstance(fact, Recording):
+            return replace(self, recordings=(*self.recordings, fact), ended=False)
+        if isinstance(fact, StudyOpened):
+            return replace(self, header=fact.header)
+        return replace(self, ended=True)
 
 
 NerveKey = tuple[str, Side]

@@ -173,8 +173,6 @@ def _decoded(data: bytes, kind: type[T]) -> T:
         raise DataError(reason, place.rstrip("`").removeprefix("$").lstrip(".")) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DataError(f"not valid JSON: {error}") from error
-    except RecursionError as error:
-        raise DataError("nested too deeply") from error
 
 
 def _header(parsed: _Header) -> StudyHeader:

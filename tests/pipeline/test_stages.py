@@ -7,7 +7,7 @@ from jsonschema import Draft202012Validator
 
 from gateway.domain.assessment import document
 from gateway.domain.criteria import Grade
-from gateway.domain.recording import NO_RESPONSE, Recording, Side
+from gateway.domain.recording import NO_RESPONSE, MotorMarks, Recording, Side
 from gateway.domain.study import ExamEnded, StudyOpened, fold
 from gateway.domain.support import Support
 from gateway.pipeline.stages import Examination, assessment, examine, take
@@ -168,3 +168,23 @@ def test_a_second_stimulation_of_a_site_is_the_same_site(order: int) -> None:
 @given(st.lists(motor_recordings | sensory_recordings, max_size=6))
 def test_no_recordings_make_an_assessment_fail(recordings: list[Recording]) -> None:
     VALIDATOR.validate(printed(recordings))
+
+
+def test_our_own_marks_stand_beside_the_machine_s_in_the_document() -> None:
+    both = motor("wrist", MotorMarks(onset_latency_ms=3.0, amplitude_mv=9.0), waveform=cmap())
+
+    (entry,) = printed([both])["recordings"]  # type: ignore[misc]
+
+    assert entry["marked_by"] == "device"
+    assert entry["marks"]["amplitude_mv"] == 9.0
+    assert entry["gateway_marks"]["amplitude_mv"] == pytest.approx(9.0, abs=0.01)
+    assert "negative_area_mv_ms" in entry["filled_by_gateway"]
+
+
+def test_inching_segments_carry_their_positions() -> None:
+    near = motor("wrist", site_position_mm=100.0)
+    far = motor("wrist", motor_marks(amplitude_mv=3.0), site_position_mm=125.0)
+
+    (entry,) = printed([far, near])["segments"]  # type: ignore[misc]
+
+    assert (entry["distal_position_mm"], entry["proximal_position_mm"]) == (100.0, 125.0)
