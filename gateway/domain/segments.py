@@ -6,7 +6,7 @@ Formulas (D distal, P proximal, negative peak, baseline to peak): reduction = 10
 duration increase = 100 (P - D) / D, rounded half up to one decimal before anything is compared.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -74,19 +74,21 @@ def point(recording: Recording) -> SitePoint:
 
 
 def motor_sites(nerve_recordings: Iterable[Evoked], anatomy: Anatomy) -> dict[str, list[Evoked]]:
-    """The used recording of each site by muscle, distal to proximal, of one nerve and side."""
+    """The used recording of each site, distal to proximal, by muscle, of one nerve and side."""
     series: dict[str, dict[SitePoint, list[Evoked]]] = {}
     for entry in nerve_recordings:
         if entry.recording.modality is Modality.MOTOR:
             sites = series.setdefault(entry.recording.recording_site, {})
             sites.setdefault(point(entry.recording), []).append(entry)
-    return {
-        muscle: [
-            used(sites[where])
-            for where in sorted(sites, key=lambda p: anatomy.order(sites[p][0].recording.nerve, p))
-        ]
-        for muscle, sites in series.items()
-    }
+    muscles = sorted(series, key=list(anatomy.muscles).index)
+    return {muscle: [used(entries) for entries in _in_order(series[muscle], anatomy)] for muscle in muscles}
+
+
+def _in_order(sites: Mapping[SitePoint, list[Evoked]], anatomy: Anatomy) -> list[list[Evoked]]:
+    """The series of one muscle, distal to proximal."""
+    return [
+        sites[where] for where in sorted(sites, key=lambda p: anatomy.order(sites[p][0].recording.nerve, p))
+    ]
 
 
 def segments(sites: Sequence[Evoked], anatomy: Anatomy) -> tuple[Segment, ...]:

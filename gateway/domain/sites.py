@@ -74,11 +74,18 @@ def evoked(recording: Recording, settings: MarkerSettings) -> Evoked:
     return Evoked(
         recording=recording,
         graded=graded,
-        marked_by="gateway" if device is None else "device",
+        marked_by="device" if _sent_any(device) else "gateway",
         gateway=ours,
         filled=filled,
         quality=quality,
     )
+
+
+def _sent_any(device: Response | None) -> bool:
+    """Whether the machine marked anything, be it that there was no response."""
+    if device is None or isinstance(device, NoResponse):
+        return device is not None
+    return len(_missing(device)) < len(fields(device))
 
 
 def _filled(device: Response, ours: Response | None) -> tuple[Response, tuple[str, ...]]:
@@ -132,6 +139,8 @@ def used(series: Sequence[Evoked]) -> Evoked:
 
 def _drift(earlier: Evoked, later: Evoked) -> bool:
     before, after = earlier.amplitude, later.amplitude
-    if not before or after is None:
+    if before is None or after is None:
         return False
+    if not before:  # from nothing to something
+        return after > 0
     return abs(reduction_percent(before, after)) > _DRIFT_PERCENT

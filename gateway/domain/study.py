@@ -5,8 +5,8 @@ came; `fold` makes a `Study` of them. A clock step cannot reorder them: no time 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass, fields, replace
+from typing import Literal, TypeVar
 
 from gateway.domain.recording import Recording, Side
 
@@ -65,14 +65,25 @@ class StudyHeader:
     clinical: ClinicalFacts = ClinicalFacts()
     simulated: bool = False
 
+    def with_later(self, later: "StudyHeader") -> "StudyHeader":
+        """The header after a cart sent another: what is known stays known, what is simulated stays so."""
+        return StudyHeader(
+            study_id=self.study_id,
+            performed_at=self.performed_at,
+            patient=_filled_in(self.patient, later.patient),
+            device=_filled_in(self.device, later.device),
+            order=_filled_in(self.order, later.order),
+            clinical=_filled_in(self.clinical, later.clinical),
+            simulated=self.simulated or later.simulated,
+        )
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StudyKey:
-    """What makes two studies the same: the way in, the device's study id and the patient's id."""
 
-    driver: str
-    study_id: str
-    patient_id: str
+_Part = TypeVar("_Part", Patient, Device, Order, ClinicalFacts)
+
+
+def _filled_in(earlier: _Part, later: _Part) -> _Part:
+    known = {entry.name: getattr(later, entry.name) for entry in fields(later)}
+    return replace(earlier, **{name: value for name, value in known.items() if value is not None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +116,7 @@ class Study:
         if isinstance(fact, Recording):
             return replace(self, recordings=(*self.recordings, fact), ended=False)
         if isinstance(fact, StudyOpened):
-            return replace(self, header=fact.header)
+            return replace(self, header=self.header.with_later(fact.header))
         return replace(self, ended=True)
 
 

@@ -177,27 +177,13 @@ def caveats(
     sensory: Sequence[SensoryResult],
     norms: NormTable,
 ) -> tuple[str, ...]:
-    """What to keep in mind: numbers recalled rather than read, latencies not recorded, gates not built."""
+    """What to keep in mind: numbers recalled rather than read, limits not applied, gates not built."""
     motor = (norms.motor_norm(entry.segment.nerve, entry.segment.recording_site) for entry in findings)
     rows = [*motor, *(entry.norm for entry in sensory)]
     statuses = dict.fromkeys(row.status for row in rows if row is not None)
     return (
         *(f"criteria_{entry.status}:{entry.id}" for entry in sets if entry.status in _UNREAD),
         *(f"norms_{status}:{norms.id}" for status in statuses if status in _UNREAD),
-        *(
-            f"latency_not_recorded:{entry.nerve}:{entry.side}"
-            for entry in sensory
-            if _latency_unrecorded(entry)
-        ),
+        *(f"{caveat}:{entry.nerve}:{entry.side}" for entry in sensory for caveat in entry.caveats),
         *(f"not_checked:{gate}" for gate in NOT_CHECKED),
     )
-
-
-def _latency_unrecorded(entry: SensoryResult) -> bool:
-    norm = entry.norm
-    if norm is None or entry.result not in (SensoryGrade.NORMAL, SensoryGrade.ABNORMAL):
-        return False
-    limited = {
-        name for name in ("onset_latency_ms", "peak_latency_ms", "velocity_m_s") if getattr(norm, name)
-    }
-    return not limited & set(entry.limits)

@@ -248,7 +248,8 @@ def _response(modality: Modality, parsed: _Measured | None) -> Response | None:
         ours = f"{name[:-2]}{unit}"
         if ours in values:
             raise DataError(f"given beside {ours}: send one of them", name)
-        values[ours] = values.pop(name) * (0.001 if unit == "mv" else 1000)
+        sent = values.pop(name)
+        values[ours] = sent / 1000 if unit == "mv" else sent * 1000
     return kind(**values)
 
 

@@ -98,7 +98,7 @@ def grade(nerve: NerveFindings, reference: Reference) -> NerveFindings:
 
 def sense(nerve: NerveFindings, reference: Reference) -> NerveFindings:
     """Judge the SNAPs of the nerve against the norm table."""
-    return replace(nerve, sensory=sensory_results(nerve.evoked, reference.norms))
+    return replace(nerve, sensory=sensory_results(nerve.evoked, reference.norms, reference.anatomy))
 
 
 def guide(examination: Examination, reference: Reference) -> Examination:

@@ -3,7 +3,7 @@ import pytest
 from gateway.domain.criteria import Grade
 from gateway.domain.findings import Action, Finding, finding
 from gateway.domain.recording import NO_RESPONSE, Recording, Side, Stimulus
-from gateway.domain.segments import compare
+from gateway.domain.segments import compare, motor_sites, segments
 from tests.factories import marked, median, motor, motor_marks, reference
 
 REFERENCE = reference()
@@ -63,16 +63,53 @@ def test_dispersion_is_a_reason_beside_the_finding() -> None:
     assert entry.reasons == ("temporal_dispersion",)
 
 
-def test_electrode_drift_asks_to_check_the_electrodes() -> None:
-    elbow = marked(median("elbow"))
-    drifted = type(elbow)(
-        recording=elbow.recording, graded=elbow.graded, marked_by="device", quality=("electrode_drift",)
-    )
-    segment = compare(marked(median("wrist")), drifted, REFERENCE.anatomy)
+@pytest.mark.parametrize("site", ["wrist", "elbow"])
+def test_electrode_drift_asks_to_check_the_electrodes_where_it_was(site: str) -> None:
+    weak = motor_marks(amplitude_mv=5.0)
+    series = [median("wrist"), median("elbow"), median(site, weak), median(site)]
+    sites = motor_sites([marked(recording) for recording in series], REFERENCE.anatomy)["apb"]
 
+    (segment,) = segments(sites, REFERENCE.anatomy)
     entry = finding(segment, REFERENCE.criteria, REFERENCE.grading, REFERENCE.norms, REFERENCE.anatomy)
 
-    assert [action.code for action in entry.actions] == ["check_electrodes"]
+    assert [str(action) for action in entry.actions] == [f"check_electrodes:median:right:{site}:apb"]
+
+
+def test_a_larger_proximal_response_is_no_block_whatever_its_area() -> None:
+    distal = motor_marks(amplitude_mv=10.0, negative_area_mv_ms=30.0)
+    far = motor_marks(amplitude_mv=13.0, negative_area_mv_ms=10.0)
+
+    entry = found(median("wrist", distal), median("elbow", far))
+
+    assert entry.grades["efns-pns-mmn-2010"] is Grade.DEFINITE_BLOCK
+    assert (entry.finding, entry.reasons) == (Grade.NONE, ("proximal_larger",))
+
+
+BLOCKED = motor_marks(amplitude_mv=3.0, negative_area_mv_ms=9.0)
+
+
+@pytest.mark.parametrize(
+    ("marks", "expected"), [(BLOCKED, Grade.INDETERMINATE), (None, Grade.NOT_ASSESSABLE)]
+)
+@pytest.mark.parametrize(
+    ("near", "far", "differ"),
+    [
+        ({"filter_hz": (2.0, 10000.0)}, {"filter_hz": (20.0, 10000.0)}, True),
+        ({"notch_hz": 50.0}, {"notch_hz": 60.0}, True),
+        ({"montage_id": "A"}, {"montage_id": "B"}, True),
+        ({"filter_hz": (2.0, 10000.0)}, {"filter_hz": (2.0, 10000.0)}, False),
+        ({"filter_hz": (2.0, 10000.0)}, {}, False),
+        ({"gain_uv_per_div": 2000.0}, {"gain_uv_per_div": 5000.0}, False),
+    ],
+)
+def test_recordings_with_other_filters_or_electrodes_are_not_compared(
+    near, far, differ, marks, expected
+) -> None:
+    entry = found(median("wrist", **near), median("elbow", marks, **far))
+
+    assert (entry.finding is expected) is differ
+    assert ("filter_mismatch" in entry.reasons) is differ
+    assert [a.code for a in entry.actions] == (["repeat_same_filters"] if differ else [])
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,21 @@
 import pytest
 
 from gateway.daemon.reference import load_reference
+from gateway.domain.norms import NormTable
 from gateway.domain.recording import NO_RESPONSE, Recording, SensoryMarks, Stimulus
-from gateway.domain.sensory import SensoryGrade, SensoryResult, judge, sensory_normal, sensory_results
+from gateway.domain.sensory import SensoryGrade, SensoryResult, sensory_normal, sensory_results
 from tests.factories import marked, median_sensory, motor, reference, sensory, waveform
 
-NORMS = reference().norms
+NORMS, ANATOMY = reference().norms, reference().anatomy
 
 
-def judged(recording: Recording) -> SensoryResult:
-    return judge(marked(recording), NORMS)
+def results(*recordings: Recording, norms: NormTable = NORMS) -> tuple[SensoryResult, ...]:
+    return sensory_results([marked(recording) for recording in recordings], norms, ANATOMY)
+
+
+def judged(recording: Recording, norms: NormTable = NORMS) -> SensoryResult:
+    (found,) = results(recording, norms=norms)
+    return found
 
 
 def marks(
@@ -44,11 +50,50 @@ def test_latency_limits_hold_only_near_the_table_s_distance(distance, applied) -
     assert (found.result is SensoryGrade.ABNORMAL) is applied
 
 
-def test_a_latency_that_was_not_recorded_is_not_judged() -> None:
-    found = judged(sensory(marks(peak=None)))
+@pytest.mark.parametrize(
+    ("recording", "caveat"),
+    [
+        (sensory(marks(peak=None)), "peak_latency_not_recorded"),
+        (sensory(distance_mm=None), "peak_latency_not_judged"),
+        (sensory(distance_mm=100.0), "peak_latency_not_judged"),
+    ],
+)
+def test_a_limit_that_cannot_be_applied_is_a_caveat(recording: Recording, caveat: str) -> None:
+    found = judged(recording)
 
-    assert found.result is SensoryGrade.NORMAL
+    assert (found.result, found.caveats) == (SensoryGrade.NORMAL, (caveat,))
     assert found.limits == {"amplitude_uv": 10.0}
+
+
+def test_the_distance_to_the_electrode_is_as_good_as_the_distance() -> None:
+    recording = sensory(marks(peak=4.5), distance_mm=None, distance_to_recording_mm=140.0)
+
+    assert judged(recording).reasons == ("peak_latency_long",)
+    assert judged(recording).velocity_m_s == 58.3
+
+
+def test_a_distance_to_another_site_is_not_a_distance_to_the_electrode() -> None:
+    elbow = sensory(marks(onset=6.3, peak=7.0), stimulation_site="elbow", distance_mm=215.0)
+    wrist = sensory(marks(onset=2.5))
+
+    found = {entry.evoked.recording.stimulation_site: entry.velocity_m_s for entry in results(elbow, wrist)}
+
+    assert found == {"wrist": 56.0, "elbow": None}
+
+
+@pytest.mark.parametrize("amplitude", [30.0, 3.0])
+def test_a_long_median_latency_is_abnormal_at_the_entrapment(amplitude: float) -> None:
+    found = judged(median_sensory(marks(amplitude=amplitude, peak=4.5)))
+
+    assert found.result is SensoryGrade.ABNORMAL_AT_ENTRAPMENT
+    assert judged(median_sensory(marks(amplitude=3.0))).result is SensoryGrade.ABNORMAL
+
+
+def test_results_stand_in_anatomical_order() -> None:
+    found = results(sensory(), sensory(recording_site="digit_3"), sensory(stimulation_site="palm"))
+
+    sites = [(e.evoked.recording.recording_site, e.evoked.recording.stimulation_site) for e in found]
+    assert sites == [("digit_3", "wrist"), ("digit_5", "wrist"), ("digit_5", "palm")]
 
 
 def test_no_response_is_absent() -> None:
@@ -62,6 +107,7 @@ def test_no_response_is_absent() -> None:
     ("recording", "reason"),
     [
         (sensory(recording_site="digit_2"), "norm_missing"),
+        (sensory(NO_RESPONSE, recording_site="digit_2"), "norm_missing"),
         (sensory(stimulation_site="digit_5", recording_site="wrist"), "norm_missing"),
         (sensory(marks(amplitude=None)), "amplitude_missing"),
         (sensory(measured=None, waveform=waveform([0] * 800)), "unmarkable"),
@@ -79,7 +125,7 @@ def test_what_the_table_does_not_name_or_nobody_measured_is_not_judged(
 def test_a_velocity_limit_holds_where_the_table_has_one(onset: float, result: SensoryGrade) -> None:
     norms = load_reference(norms="preston-shapiro").norms
 
-    found = judge(marked(sensory(marks(onset=onset, amplitude=30.0), distance_mm=140.0)), norms)
+    found = judged(sensory(marks(onset=onset, amplitude=30.0), distance_mm=140.0), norms)
 
     assert found.result is result
     assert found.limits["velocity_m_s"] == 50
@@ -94,7 +140,7 @@ def test_each_site_pair_has_one_result_from_its_used_recording() -> None:
     weak = sensory(marks(amplitude=5.0), stimulus=Stimulus(intensity_ma=5.0))
     strong = sensory(marks(amplitude=22.0), stimulus=Stimulus(intensity_ma=20.0))
 
-    (found,) = sensory_results([marked(strong), marked(motor("wrist")), marked(weak)], NORMS)
+    (found,) = results(strong, motor("wrist"), weak)
 
     assert found.evoked.amplitude == 22.0
     assert (found.nerve, found.side) == ("ulnar", "right")

@@ -97,3 +97,18 @@ def test_two_absent_responses_agree() -> None:
 def test_amplitudes_are_in_the_unit_of_the_modality() -> None:
     assert marked(sensory()).amplitude == 22.0
     assert marked(sensory()).motor is None
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_response_that_comes_or_goes_at_the_same_current_is_drift(order: int) -> None:
+    absent = motor("wrist", NO_RESPONSE, stimulus=Stimulus(intensity_ma=20))
+    series = [marked(absent), marked(stimulated(9.0, 20))][::order]
+
+    assert "electrode_drift" in used(series).quality
+
+
+def test_marks_without_a_quantity_are_not_the_machine_s() -> None:
+    entry = marked(motor("wrist", MotorMarks(), waveform=cmap()))
+
+    assert entry.marked_by == "gateway"
+    assert marked(motor("wrist", NO_RESPONSE)).marked_by == "device"

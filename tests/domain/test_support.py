@@ -105,6 +105,14 @@ def test_csf_protein_supports_when_raised_but_below_one_gram(protein, counts) ->
     assert (found.support is Support.PROBABLE) is counts
 
 
+def test_a_median_latency_slowed_at_the_wrist_counts_as_not_recorded() -> None:
+    slow = SensoryMarks(amplitude_uv=20.0, peak_latency_ms=4.5)
+
+    found = support(*arm(DEFINITE), median_sensory(slow)).mmn
+
+    assert (found.support, found.missing) == (Support.NOT_ASSESSABLE, ("record_sensory:median:right",))
+
+
 def test_another_nerve_s_sensory_result_does_not_matter() -> None:
     assert support(*arm(DEFINITE), median_sensory(), sensory(LOW)).mmn.support is Support.DEFINITE
 
@@ -126,7 +134,7 @@ def test_what_is_missing_is_the_guidance_in_short() -> None:
 def test_recalled_limits_and_gates_that_are_not_built_are_caveats() -> None:
     found = support(*arm(NONE), sensory(SensoryMarks(amplitude_uv=20.0))).mmn
 
-    assert found.caveats[:2] == ("norms_recalled:aanem-2016", "latency_not_recorded:ulnar:right")
+    assert found.caveats[:2] == ("norms_recalled:aanem-2016", "peak_latency_not_recorded:ulnar:right")
     assert "not_checked:martin_gruber" in found.caveats
 
 
