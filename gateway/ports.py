@@ -59,11 +59,12 @@ class OutboxItem:
     """A result that waits to be delivered: an event with its topic, or a message with its control id.
 
     `topic` stands below the prefix; `seq` numbers the events of a prefix, None for one that clears a topic.
+    `refusals` counts how often the other side asked for a later try.
     """
 
     id: int
     payload: bytes
-    attempts: int = 0
+    refusals: int = 0
     control_id: str = ""
     seq: int | None = None
     topic: str = ""
@@ -85,8 +86,8 @@ class Outbox(Protocol):
         """The other side has it, and said so with `answer`."""
         ...
 
-    async def attempted(self, item_id: int, error: str) -> None:
-        """It was sent and not acknowledged; it stays pending."""
+    async def attempted(self, item_id: int, error: str, *, refused: bool = False) -> None:
+        """It was sent and not acknowledged, or `refused` for now; it stays pending."""
         ...
 
     async def parked(self, item_id: int, error: str) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import termios
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
@@ -19,6 +20,16 @@ from gateway.errors import ConfigError, Unavailable
 
 _READ_SIZE: Final = 65_536
 _CONNECT_TIMEOUT_S: Final = 5.0
+# What was written last may still be on its way when the line is closed; a peer that takes nothing is left.
+_CLOSE_TIMEOUT_S: Final = 1.0
+# The line may be silent for hours; a terminal server that died without a word is found within 25 s.
+_KEEP_ALIVE: Final = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+)
+_FORMS: Final = "use serial:///dev/ttyUSB0 or socket://host:port"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,15 +59,28 @@ class Stream(Protocol):
 @contextlib.asynccontextmanager
 async def open_stream(settings: StreamSettings) -> AsyncIterator[Stream]:
     """Open the line `settings.url` names; ConfigError for a URL that names none."""
-    parts = urlsplit(settings.url)
-    if parts.scheme == "serial" and parts.path:
-        with _serial_port(settings, parts.path) as port:
-            yield SerialStream(port, parts.path)
-    elif parts.scheme == "socket" and parts.hostname and parts.port:
-        async with _socket(parts.hostname, parts.port) as stream:
-            yield stream
+    address = _address(settings.url)
+    if isinstance(address, str):
+        with _serial_port(settings, address) as port:
+            yield SerialStream(port, address)
     else:
-        raise ConfigError(f"url {settings.url!r}: use serial:///dev/ttyUSB0 or socket://host:port")
+        async with _socket(*address) as stream:
+            yield stream
+
+
+def _address(url: str) -> str | tuple[str, int]:
+    """The device file, or the host and port, that `url` names."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        host.encode("idna")  # the form a name is looked up in
+    except ValueError as error:
+        raise ConfigError(f"url {url!r}: {error}; {_FORMS}") from error
+    if parts.scheme == "serial" and parts.path and not parts.netloc:
+        return parts.path
+    if parts.scheme == "socket" and host and port:
+        return host, port
+    raise ConfigError(f"url {url!r}: {_FORMS}")
 
 
 @contextlib.contextmanager
@@ -71,13 +95,16 @@ def _serial_port(settings: StreamSettings, path: str) -> Iterator[serial.Serial]
             rtscts=settings.flow == "rtscts",
             xonxoff=settings.flow == "xonxoff",
             timeout=0,
+            inter_byte_timeout=0,  # VMIN 1: reading nothing means the end, not that nothing has come yet
             exclusive=True,
         )
-    except (serial.SerialException, OSError, ValueError) as error:
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
-        raise Unavailable(
-            f"cannot open {path}: {reason}; is it plugged in, and may this user open it?"
-        ) from error
+    except (ValueError, OverflowError) as error:
+        raise ConfigError(f"cannot set up {path}: {error}") from error
+    except (OSError, termios.error) as error:  # pyserial's own is an OSError
+        number = getattr(error, "errno", None)
+        reason = os.strerror(number) if number else str(error)
+        ask = "is it plugged in, may this user open it, has another program opened it?"
+        raise Unavailable(f"cannot open {path}: {reason}; {ask}") from error
     try:
         yield port
     finally:
@@ -144,14 +171,23 @@ async def _socket(host: str, port: int) -> AsyncIterator[Stream]:
             reader, writer = await asyncio.open_connection(host, port)
     except OSError as error:  # TimeoutError is one
         raise Unavailable(f"cannot connect to {place}: {str(error) or 'no answer'}") from error
-    # A peer that dies without a word is noticed by keep-alive; the line may be silent for hours.
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option in _KEEP_ALIVE:
+        writer.get_extra_info("socket").setsockopt(*option)
     try:
         yield SocketStream(reader, writer, place)
     finally:
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
+        await _closed(writer)
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    """Close in order, or without when that takes too long."""
+    writer.close()
+    try:
+        with contextlib.suppress(OSError):  # TimeoutError is one
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await writer.wait_closed()
+    finally:
+        writer.transport.abort()
 
 
 class SocketStream:

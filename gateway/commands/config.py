@@ -6,7 +6,7 @@ import click
 import tomli_w
 
 from gateway.daemon.config import DEFAULT_PATH, effective, load
-from gateway.daemon.reference import load_reference
+from gateway.daemon.service import checked
 
 _CONFIG = click.option("--config", type=click.Path(path_type=Path), default=DEFAULT_PATH, show_default=True)
 
@@ -20,14 +20,7 @@ def command() -> None:
 @_CONFIG
 def check(config: Path) -> None:
     """Say whether the configuration can be used; exit 78 when not."""
-    settings = load(config)
-    analysis = settings.analysis
-    load_reference(
-        criteria=analysis.criteria,
-        grading=analysis.grading,
-        norms=analysis.norms,
-        data_dir=Path(analysis.data_dir) if analysis.data_dir else None,
-    )
+    checked(load(config))
     click.echo(f"{config}: ok")
 
 

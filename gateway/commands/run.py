@@ -3,13 +3,15 @@
 import asyncio
 import logging
 import signal
+import time
 from pathlib import Path
 
 import click
 
 from gateway.daemon import log
 from gateway.daemon.config import DEFAULT_PATH, Settings, load
-from gateway.daemon.service import reference_of, serve
+from gateway.daemon.notify import notify
+from gateway.daemon.service import checked, serve
 from gateway.errors import ConfigError
 
 logger = logging.getLogger(__name__)
@@ -28,29 +30,37 @@ async def _run(config: Path, settings: Settings) -> None:
     stop = asyncio.Event()
     terminated = False
 
-    def end(*, for_good: bool) -> None:
+    def terminate() -> None:
         nonlocal terminated
-        terminated = terminated or for_good
+        terminated = True
+        notify("STOPPING=1")
         stop.set()
+
+    def reload() -> None:
+        nonlocal settings
+        changed = _changed(config)
+        if changed is not None:
+            settings = changed
+            # READY=1 follows from the service once it takes input again (sd_notify(3)).
+            notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+            stop.set()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, lambda: end(for_good=True))
-    loop.add_signal_handler(signal.SIGHUP, lambda: end(for_good=False))
+        loop.add_signal_handler(number, terminate)
+    loop.add_signal_handler(signal.SIGHUP, reload)
     while not terminated:
         stop.clear()
         await serve(settings, stop)
-        if not terminated:
-            settings = _reloaded(config, settings)
 
 
-def _reloaded(config: Path, settings: Settings) -> Settings:
-    """The configuration as it is on disk now; the one in force where that cannot be used."""
+def _changed(config: Path) -> Settings | None:
+    """The configuration as it is on disk now; None where it cannot be used: what runs goes on undisturbed."""
     try:
         changed = load(config)
-        reference_of(changed)
+        checked(changed)
     except ConfigError as error:
         logger.error("reload_refused", extra={"fields": {"reason": error}})  # noqa: TRY400  # no trace for a user
-        return settings
+        return None
     logger.info("reloaded", extra={"fields": {"config": config}})
     return changed

@@ -6,7 +6,7 @@ found by entry point. Nothing is opened or connected while a configuration is re
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -22,9 +22,10 @@ DEFAULT_PATH: Final = Path("/etc/emg-gateway/gateway.toml")
 DATABASE: Final = "gateway.db"  # in the state directory
 _DRIVERS: Final = "emg_gateway.drivers"
 
-Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_-]{1,32}$")]
-Seconds = Annotated[float, msgspec.Meta(gt=0)]
-T = TypeVar("T")
+_NAME: Final = r"^[a-z0-9_-]{1,32}(?!\n)$"
+Name = Annotated[str, msgspec.Meta(pattern=_NAME)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=31_622_400)]  # a year: beyond it nothing is waited for
+S = TypeVar("S", bound=msgspec.Struct)
 
 
 class _Section(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -150,22 +151,23 @@ def _refuse_doubles(names: list[str], section: str, origin: str) -> None:
             raise ConfigError(f"{origin}: two [[{section}]] are named {name!r}; give each its own name")
 
 
-def _convert(raw: Any, shape: type[T], place: str, origin: str) -> T:
+def _convert(raw: Any, shape: type[S], place: str, origin: str, beside: Sequence[str] = ()) -> S:
+    """`raw` as the section `shape`; `beside`: keys that are read elsewhere, worth suggesting."""
     try:
         return msgspec.convert(raw, shape)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{origin}: {_explained(str(error), place, shape)}") from error
+        known = [*(field.name for field in msgspec.structs.fields(shape)), *beside]
+        raise ConfigError(f"{origin}: {_explained(str(error), place, known)}") from error
 
 
-def _explained(message: str, place: str, shape: Any) -> str:
+def _explained(message: str, place: str, known: Sequence[str]) -> str:
     """The library's message with our section's name in it, and a suggestion for an unknown key."""
     reason, _, inner = message.partition(" - at `$")
     where = f"[{place}]{inner.rstrip('`')}"
-    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", reason)
+    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", reason, re.DOTALL)
     if unknown:
-        known = [field.name for field in msgspec.structs.fields(shape)]
         return f"unknown key {unknown[1]!r} in {where}{did_you_mean(unknown[1], known)}"
-    return f"{where}: {reason}"
+    return f"{where}: {'use 1 to 32 of a-z 0-9 _ -' if repr(_NAME) in reason else reason}"
 
 
 def installed_drivers() -> dict[str, Any]:
@@ -187,7 +189,7 @@ def _driver(raw: Any, place: str, cart: str, origin: str) -> DriverSection:
     common = {key: raw[key] for key in _DRIVER_KEYS if key in raw}
     own = {key: value for key, value in raw.items() if key not in _DRIVER_KEYS}
     head = _convert({"cart": cart} | common, _DriverHead, place, origin)
-    settings = _convert(own, plugin.settings, place, origin)
+    settings = _convert(own, plugin.settings, place, origin, _DRIVER_KEYS)
     return DriverSection(name=head.name, type=head.type, cart=head.cart, plugin=plugin, settings=settings)
 
 

@@ -48,12 +48,14 @@ def load_reference(
 
     UnknownId names the ids there are; ConfigError names the file and key that cannot be used.
     """
+    if data_dir is not None and not data_dir.is_dir():
+        raise ConfigError(f"[analysis] data_dir {data_dir}: no such directory")
     places = [shipped_data(), *([data_dir] if data_dir else [])]
     sets = _load(places, "criteria", CriteriaSet)
     tables = _load(places, "norms", NormTable)
     anatomies = _load(places, "anatomy", Anatomy)
     grading = grading or DEFAULT_GRADING
-    wanted = list(criteria) if criteria is not None else _usual(sets.values(), grading)
+    wanted = list(dict.fromkeys(criteria)) if criteria is not None else _usual(sets.values(), grading)
     if grading not in wanted:
         wanted.insert(0, grading)
     return Reference(
@@ -72,9 +74,19 @@ def _usual(sets: Iterable[CriteriaSet], grading: str) -> list[str]:
 
 def _load(places: Iterable[Path], kind: str, shape: type[T]) -> dict[str, T]:
     found: dict[str, T] = {}
-    for path in (path for place in places for path in sorted((place / kind).glob("*.toml"))):
+    for place in places:
+        found |= _in_directory(place / kind, shape)
+    return found
+
+
+def _in_directory(directory: Path, shape: type[T]) -> dict[str, T]:
+    found: dict[str, T] = {}
+    for path in sorted(directory.glob("*.toml")):
         entry = _read(path, shape)
-        found[entry.id] = entry  # type: ignore[attr-defined]  # every kind of reference data has an id
+        name: str = entry.id  # type: ignore[attr-defined]  # every kind of reference data has an id
+        if name in found:
+            raise ConfigError(f"{path}: another file in {directory} has the id {name!r} too")
+        found[name] = entry
     return found
 
 
@@ -102,7 +114,7 @@ def _unknown_key(raw: object, built: object, place: str = "") -> str | None:
             deeper = _unknown_key(value, built[key], here)
             if deeper:
                 return deeper
-    elif isinstance(raw, list) and isinstance(built, list):
+    elif isinstance(raw, list) and isinstance(built, list | tuple):
         for index, (value, used) in enumerate(zip(raw, built, strict=True)):
             deeper = _unknown_key(value, used, f"{place}[{index}]")
             if deeper:

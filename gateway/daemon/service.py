@@ -39,6 +39,7 @@ from gateway.store.studies import Studies
 
 logger = logging.getLogger(__name__)
 
+_EMBEDDED: Final = "embedded"
 _HOUSEKEEPING_S: Final = 1.0
 # The service manager kills after 30 s; working off what is queued takes milliseconds unless the disk hangs.
 _DRAIN_DEADLINE_S: Final = 10.0
@@ -66,21 +67,36 @@ async def serve(settings: Settings, stop: asyncio.Event, ready: Callable[[], Non
 
     ConfigError before anything is opened; StorageError when the state directory cannot be used.
     """
-    reference = reference_of(settings)
+    reference = checked(settings)
     async with _broker(settings.mqtt) as mqtt, _database(settings) as database:
         parts = await _assemble(settings, reference, database)
         async with _running(_sinks(parts, mqtt), parts.clock):
             await parts.runner.recover()
             async with _running({"pipeline": parts.runner.run}, parts.clock):
-                await parts.runner.recovered.wait()
-                async with _running(_inputs(parts), parts.clock):
-                    _say_ready(settings, ready)
-                    await stop.wait()
-                    notify("STOPPING=1")
-                    logger.info("stopping")
+                await _first(parts.runner.recovered, stop)
+                if not stop.is_set():
+                    await _take_input(parts, stop, ready)
                 await _within(_DRAIN_DEADLINE_S, parts.runner.drain())
             await _within(_FLUSH_DEADLINE_S, parts.outbox.drained())
     logger.info("stopped")
+
+
+async def _take_input(parts: _Parts, stop: asyncio.Event, ready: Callable[[], None] | None) -> None:
+    async with _running(_inputs(parts), parts.clock):
+        _say_ready(parts.settings, ready)
+        await stop.wait()
+        logger.info("stopping")
+
+
+async def _first(*events: asyncio.Event) -> None:
+    """Wait until one of `events` is set."""
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
 
 
 async def _within(seconds: float, step: Awaitable[None]) -> None:
@@ -90,8 +106,15 @@ async def _within(seconds: float, step: Awaitable[None]) -> None:
             await step
 
 
-def reference_of(settings: Settings) -> Reference:
-    """The reference data a configuration asks for."""
+def checked(settings: Settings) -> Reference:
+    """The reference data a configuration asks for; ConfigError where something it names cannot be used.
+
+    Opens and connects nothing.
+    """
+    for entry in settings.hl7:
+        mllp_address(entry.url)
+    if settings.mqtt is not None and settings.mqtt.url != _EMBEDDED:
+        _broker_settings(settings.mqtt)
     analysis = settings.analysis
     return load_reference(
         criteria=analysis.criteria,
@@ -112,12 +135,16 @@ async def _broker(section: MqttSection | None) -> AsyncIterator[MqttSettings | N
     """Where to publish; starts the demo broker where the configuration says `embedded`."""
     if section is None:
         yield None
-    elif section.url == "embedded":
+    elif section.url == _EMBEDDED:
         async with demo_broker() as address:
             yield MqttSettings(host=address.host, port=address.port)
     else:
-        host, port = broker_address(section.url)
-        yield MqttSettings(host=host, port=port, username=section.username, password=_password(section))
+        yield _broker_settings(section)
+
+
+def _broker_settings(section: MqttSection) -> MqttSettings:
+    host, port = broker_address(section.url)
+    return MqttSettings(host=host, port=port, username=section.username, password=_password(section))
 
 
 def _password(section: MqttSection) -> str | None:

@@ -22,7 +22,7 @@ NOT_CHECKED: Final = (
     "costimulation",
     "temperature",
     "symptom_onset",
-    "entrapment_of_ulnar",
+    "ulnar_entrapment",
     "on_the_limit",
 )
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from gateway.domain.assessment import Assessment
 from gateway.domain.recording import Recording
 from gateway.domain.sites import Evoked
-from gateway.domain.study import ExamEnded
+from gateway.domain.study import Study, StudyOpened
 from gateway.pipeline.stages import Examination, Reference, assessment
 from gateway.protocols.alerts import Alert, alert_from, alert_object
 from gateway.protocols.numbering import Numbering
@@ -71,7 +71,7 @@ def results(
 ) -> tuple[Results, Said]:
     """What follows from `fact`, which turned `before` into `after`, and what has been said then."""
     current = assessment(after, reference)
-    wanting = [entry for entry in publication.destinations if _wants(entry, fact, before)]
+    wanting = [entry for entry in publication.destinations if _wants(entry, fact, before, after)]
     messages = tuple(_message(entry, fact, current, said.numbering, reference, now) for entry in wanting)
     numbering = said.numbering.extended(current, reference.anatomy) if wanting else said.numbering
     events: tuple[TelemetryEvent, ...] = ()
@@ -117,16 +117,26 @@ def _arrived(fact: JournaledFact, after: Examination) -> Evoked | None:
     """The recording this fact brought, as marked."""
     if not isinstance(fact.fact, Recording):
         return None
-    return after.nerves[(fact.fact.nerve, fact.fact.side)].evoked[-1]
+    evoked = after.nerves[(fact.fact.nerve, fact.fact.side)].evoked
+    return next(entry for entry in reversed(evoked) if entry.recording == fact.fact)
 
 
-def _wants(destination: Destination, fact: JournaledFact, before: Examination | None) -> bool:
-    """The end of the examination goes to every engine; the end of a nerve study only to those that ask."""
-    if isinstance(fact.fact, ExamEnded):
-        return True
-    if not destination.interim or not isinstance(fact.fact, Recording) or before is None:
+def _wants(
+    destination: Destination, fact: JournaledFact, before: Examination | None, after: Examination
+) -> bool:
+    """Every engine wants the end and what changes after it; only some want the end of a nerve study."""
+    if before is None:
+        return False
+    if after.study.ended:
+        return not isinstance(fact.fact, StudyOpened) or _reads_otherwise(before.study, after.study)
+    if not destination.interim or not isinstance(fact.fact, Recording):
         return False
     return any(_nerve_study(entry) != _nerve_study(fact.fact) for entry in before.study.recordings[-1:])
+
+
+def _reads_otherwise(before: Study, after: Study) -> bool:
+    """Whether the report changes with the header; a message sent again may only have another time."""
+    return replace(before.header, performed_at=after.header.performed_at) != after.header
 
 
 def _nerve_study(recording: Recording) -> tuple[str, ...]:

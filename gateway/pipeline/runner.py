@@ -2,7 +2,8 @@
 
 The queue is bounded: while it is full drivers wait, so the device does. What a crash interrupted is read
 back from the journal before anything new is taken. Examinations are kept at hand while they are being
-worked on; the journal can give any of them back.
+worked on; the journal can give any of them back. A fact that nothing can be made of is named in the log and
+set aside until the next start; the others go on.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from typing import Final
 
 from gateway.domain.recording import Recording
 from gateway.domain.study import ExamEnded, Study, StudyOpened
-from gateway.errors import StorageError
+from gateway.errors import DataError, Permanent, StorageError
 from gateway.pipeline.publication import Publication, Said, cleared, results
 from gateway.pipeline.stages import Examination, Reference, examine, take
 from gateway.ports import Clock
@@ -32,11 +33,12 @@ _RETRY_S: Final = 1.0
 
 @dataclass(slots=True)
 class _AtHand:
-    """An examination being worked on, what was said about it, and its cart."""
+    """An examination being worked on, what was said about it, its cart, and its newest fact."""
 
     examination: Examination | None
     said: Said
     cart: str
+    last_fact: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +65,17 @@ class Runner:
         self._outbox = outbox
         self._clock = clock
         self._queue: asyncio.Queue[JournaledFact | _Clear] = asyncio.Queue(_QUEUE_SIZE)
+        self._delivering = asyncio.Lock()
         self._at_hand: OrderedDict[str, _AtHand] = OrderedDict()
         self._open: dict[str, float] = {}
         self._left: deque[JournaledFact] = deque()
         self.recovered: Final = asyncio.Event()
 
     async def deliver(self, facts: Sequence[JournaledFact]) -> None:
-        """Queue journaled facts; waits while the queue is full."""
-        for fact in facts:
-            await self._queue.put(fact)
+        """Queue journaled facts, in the order of the calls; waits while the queue is full."""
+        async with self._delivering:
+            for fact in facts:
+                await self._queue.put(fact)
 
     async def recover(self) -> None:
         """Read back what a crash or a stop left; `run` works it off before anything else."""
@@ -108,9 +112,11 @@ class Runner:
         """End the examinations in which nothing arrived for `silence_s`."""
         now = self._clock.monotonic()
         for code in [code for code, last in self._open.items() if now - last >= silence_s]:
-            await self.deliver(await self._journal.add(code, ExamEnded(by="timeout")))
-            logger.info("examination_timed_out", extra={"fields": {"study": code}})
+            ended = await self._journal.add(code, ExamEnded(by="timeout"))
             self._open.pop(code, None)
+            if ended:  # it may have ended already, and be waiting in the queue
+                logger.info("examination_timed_out", extra={"fields": {"study": code}})
+            await self.deliver(ended)
 
     async def clear_due(self) -> None:
         """Clear the retained messages of examinations that ended long enough ago."""
@@ -125,22 +131,20 @@ class Runner:
             except StorageError as error:
                 logger.error("results_not_stored", extra={"fields": {"reason": error}})  # noqa: TRY400
                 await asyncio.sleep(_RETRY_S)
+            except Permanent as error:
+                fact = {"fact": item.id} if isinstance(item, JournaledFact) else {}
+                fields = {"study": item.code, **fact, "reason": error}
+                logger.error("fact_set_aside", extra={"fields": fields})  # noqa: TRY400
+                return
             else:
                 return
 
     async def _process(self, fact: JournaledFact) -> None:
         at_hand = await self._load(fact.code)
-        before = at_hand.examination
-        if isinstance(fact.fact, StudyOpened) and before is None:
-            after = Examination(study=Study(header=fact.fact.header))
-        elif before is None:
-            logger.error("fact_without_study", extra={"fields": {"study": fact.code, "fact": fact.id}})
-            return
-        else:
-            after = take(before, fact.fact, self._reference)
+        after = await self._after(fact, at_hand)
         found, said = results(
             fact,
-            before,
+            at_hand.examination,
             after,
             at_hand.said,
             reference=self._reference,
@@ -148,16 +152,29 @@ class Runner:
             now=self._clock.now(),
         )
         await self._outbox.store(found)
-        self._at_hand[fact.code] = _AtHand(after, said, fact.cart)
-        if isinstance(fact.fact, Recording):
-            self._open[fact.code] = self._clock.monotonic()
-        elif isinstance(fact.fact, ExamEnded):
+        self._at_hand[fact.code] = _AtHand(after, said, fact.cart, max(fact.id, at_hand.last_fact))
+        if after.study.ended:
             self._open.pop(fact.code, None)
+        elif isinstance(fact.fact, Recording):
+            self._open[fact.code] = self._clock.monotonic()
+
+    async def _after(self, fact: JournaledFact, at_hand: _AtHand) -> Examination:
+        """The examination with `fact` in its place in the journal; DataError when it has no header yet."""
+        before = at_hand.examination
+        if before is None:
+            if not isinstance(fact.fact, StudyOpened):
+                raise DataError("its study has no header that can be read", "journal")
+            return Examination(study=Study(header=fact.fact.header))
+        if fact.id > at_hand.last_fact:
+            return take(before, fact.fact, self._reference)
+        # It was set aside when its turn was, and newer ones were not: the end may lie behind it already.
+        stored = await self._studies.load(fact.code, also=fact.id)
+        return examine(stored.study or before.study, self._reference)
 
     async def _clear(self, code: str) -> None:
+        if code not in await self._studies.to_clear(self._clock.now()):
+            return  # cleared already, or re-opened since
         at_hand = await self._load(code)
-        if at_hand.examination is not None and not at_hand.examination.study.ended:
-            return  # re-opened while it was due
         found, said = cleared(code, at_hand.cart, at_hand.said, self._publication)
         await self._outbox.store(found)
         at_hand.said = said
@@ -168,7 +185,7 @@ class Runner:
             return self._at_hand[code]
         stored = await self._studies.load(code)
         examination = None if stored.study is None else examine(stored.study, self._reference)
-        at_hand = _AtHand(examination, Said.of(stored), stored.cart)
+        at_hand = _AtHand(examination, Said.of(stored), stored.cart, stored.last_fact)
         self._at_hand[code] = at_hand
         while len(self._at_hand) > _AT_HAND:
             self._at_hand.popitem(last=False)

@@ -57,11 +57,10 @@ def mllp_address(url: str) -> tuple[str, int]:
 
 @dataclass(slots=True)
 class _Refused:
-    """The message whose receiver asked for a later try: how often, since when, until when it rests."""
+    """The message whose receiver asked for a later try: since when, until when it rests."""
 
     item_id: int
     since_s: float
-    tries: int = 0
     rests_until_s: float = 0.0
 
 
@@ -184,16 +183,15 @@ class HL7Sink:
         now_s = self._clock.monotonic()
         if self._refused is None or self._refused.item_id != item.id:
             self._refused = _Refused(item.id, since_s=now_s)
-        refused = self._refused
-        refused.tries += 1
-        rest_s = self._settings.retry.delay_s(refused.tries, now_s - refused.since_s)
-        fields = {"control_id": item.control_id, "code": answer.code, "tries": refused.tries}
+        refused, tries = self._refused, item.refusals + 1
+        rest_s = self._settings.retry.delay_s(tries, now_s - refused.since_s)
+        fields = {"control_id": item.control_id, "code": answer.code, "tries": tries}
         if rest_s is None:
             await self._outbox.parked(item.id, str(answer))
             self._event(logging.ERROR, "hl7_parked", **fields)
             return
         refused.rests_until_s = now_s + rest_s
-        await self._outbox.attempted(item.id, str(answer))
+        await self._outbox.attempted(item.id, str(answer), refused=True)
         self._event(logging.WARNING, "hl7_try_again", **fields, retry_s=rest_s)
 
     def _event(self, level: int, event: str, **fields: object) -> None:

@@ -50,12 +50,15 @@ def _connect(path: Path) -> sqlite3.Connection:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600)  # it holds patients; SQLite gives its other files the same mode
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.row_factory = sqlite3.Row
-        migrate(connection)
+        with contextlib.ExitStack() as unless_ready:
+            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            unless_ready.callback(connection.close)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.row_factory = sqlite3.Row
+            migrate(connection)
+            unless_ready.pop_all()
     except (OSError, sqlite3.Error) as error:
         raise StorageError(f"{path}: {error}; free space, or let this user write there") from error
     except DataError as error:

@@ -6,6 +6,7 @@ the order of arrival, whatever a clock says.
 """
 
 import hashlib
+import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,10 +17,13 @@ import msgspec
 
 from gateway.domain.recording import Recording
 from gateway.domain.study import ExamEnded, Fact, StudyHeader, StudyOpened
+from gateway.errors import DataError
 from gateway.formats.study_json import decode_header, decode_recording, header_object, recording_object
 from gateway.ports import Clock, Session
 from gateway.protocols.telemetry import study_code
 from gateway.store.database import Database
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +67,7 @@ class Journal:
 
     async def unprocessed(self) -> Sequence[JournaledFact]:
         """The facts whose results a crash or a stop kept from being stored, in order."""
-        return await self._database.write(_unprocessed)
+        return tell_unreadable(await self._database.write(_unprocessed))
 
     async def _deliver(
         self, driver: str, cart: str, header: StudyHeader, facts: Sequence[Fact], deliver: Deliver
@@ -139,13 +143,49 @@ def _row(fact: Fact) -> tuple[str, bytes, str | None]:
             return "ended", by.encode(), None
 
 
-def decode_fact(kind: str, body: bytes) -> Fact:
-    """The fact a journal row holds."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A fact on disk that this gateway cannot read, damaged or of another version; it stays there."""
+
+    id: int
+    code: str
+    reason: str
+
+
+def read_facts(rows: Iterable[sqlite3.Row]) -> list[JournaledFact | Unreadable]:
+    """The facts that rows of id, study, cart, kind and body hold; one that cannot be read hides no other."""
+    return [_read_fact(row) for row in rows]
+
+
+def _read_fact(row: sqlite3.Row) -> JournaledFact | Unreadable:
+    try:
+        fact = _decoded(row["kind"], row["body"])
+    except DataError as error:
+        return Unreadable(id=row["id"], code=row["study"], reason=str(error))
+    return JournaledFact(id=row["id"], code=row["study"], cart=row["cart"], fact=fact)
+
+
+def tell_unreadable(found: Iterable[JournaledFact | Unreadable]) -> list[JournaledFact]:
+    """The facts that could be read; the others are named in the log."""
+    readable = []
+    for entry in found:
+        if isinstance(entry, JournaledFact):
+            readable.append(entry)
+        else:
+            fields = {"study": entry.code, "fact": entry.id, "reason": entry.reason}
+            logger.error("fact_unreadable", extra={"fields": fields})
+    return readable
+
+
+def _decoded(kind: str, body: bytes) -> Fact:
     if kind == "opened":
         return StudyOpened(decode_header(body))
     if kind == "recording":
         return decode_recording(body)
-    return ExamEnded(by=msgspec.convert(body.decode(), type=ExamEnded.__annotations__["by"]))
+    try:
+        return ExamEnded(by=msgspec.convert(body.decode(), type=ExamEnded.__annotations__["by"]))
+    except (UnicodeDecodeError, msgspec.ValidationError) as error:
+        raise DataError("not a way to end an examination", kind) from error
 
 
 def _already_said(connection: sqlite3.Connection, code: str, kind: str, body: bytes) -> bool:
@@ -168,17 +208,12 @@ def _offset_s(device_time: str | None, received_at: datetime) -> float | None:
     return (received_at - device.astimezone(UTC)).total_seconds()
 
 
-def _unprocessed(connection: sqlite3.Connection) -> list[JournaledFact]:
+def _unprocessed(connection: sqlite3.Connection) -> list[JournaledFact | Unreadable]:
     rows = connection.execute(
         "SELECT fact.id, study, cart, kind, body FROM fact JOIN study ON study.code = fact.study"
         " WHERE processed = 0 ORDER BY fact.id"
     )
-    return [
-        JournaledFact(
-            id=row["id"], code=row["study"], cart=row["cart"], fact=decode_fact(row["kind"], row["body"])
-        )
-        for row in rows
-    ]
+    return read_facts(rows)
 
 
 class DriverIntake:

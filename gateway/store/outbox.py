@@ -99,10 +99,10 @@ class Outbox:
         """The other side has it, and said so with `answer`."""
         await self._settle(item_id, "delivered", answer=answer)
 
-    async def attempted(self, item_id: int, error: str) -> None:
-        """An attempt failed; the row stays pending."""
-        update = "UPDATE outbox SET attempts = attempts + 1, error = ? WHERE id = ?"
-        await self._database.write(lambda c: c.execute(update, (error, item_id)).rowcount)
+    async def attempted(self, item_id: int, error: str, *, refused: bool = False) -> None:
+        """An attempt failed, or the other side `refused` for now; the row stays pending."""
+        update = "UPDATE outbox SET attempts = attempts + 1, refusals = refusals + ?, error = ? WHERE id = ?"
+        await self._database.write(lambda c: c.execute(update, (refused, error, item_id)).rowcount)
 
     async def parked(self, item_id: int, error: str) -> None:
         """The other side kept asking for a later try: set aside for a person to look at."""
@@ -184,7 +184,7 @@ def _last_seq(connection: sqlite3.Connection, sink: str) -> int:
 
 def _pending(connection: sqlite3.Connection, sink: str, limit: int) -> list[OutboxItem]:
     rows = connection.execute(
-        "SELECT id, payload, attempts, control_id, seq, topic, retain FROM outbox"
+        "SELECT id, payload, refusals, control_id, seq, topic, retain FROM outbox"
         " WHERE sink = ? AND state = 'pending' ORDER BY id LIMIT ?",
         (sink, limit),
     )
@@ -192,7 +192,7 @@ def _pending(connection: sqlite3.Connection, sink: str, limit: int) -> list[Outb
         OutboxItem(
             id=row["id"],
             payload=row["payload"],
-            attempts=row["attempts"],
+            refusals=row["refusals"],
             control_id=row["control_id"] or "",
             seq=row["seq"],
             topic=row["topic"] or "",

@@ -8,22 +8,25 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
 from gateway.domain.assessment import JsonObject
 from gateway.domain.study import Study, StudyOpened, fold
+from gateway.errors import DataError
 from gateway.store.database import Database
-from gateway.store.journal import decode_fact
+from gateway.store.journal import JournaledFact, Unreadable, read_facts, tell_unreadable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredStudy:
-    """A study up to its last processed fact, with its HL7 numbering and alert state."""
+    """A study up to its last processed fact (its id, 0: none), with its HL7 numbering and alert state."""
 
     code: str
     cart: str
     study: Study | None
+    last_fact: int
     numbering: JsonObject
     alerts: JsonObject
 
@@ -34,9 +37,19 @@ class Studies:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def load(self, code: str) -> StoredStudy:
-        """The study `code` names, as far as its facts have been processed."""
-        return await self._database.write(lambda c: _load(c, code))
+    async def load(self, code: str, *, also: int = 0) -> StoredStudy:
+        """The study `code` names, as far as its facts have been processed, and with the fact `also`."""
+        row, found = await self._database.write(lambda c: _load(c, code, also))
+        facts = tell_unreadable(found)
+        opened = next((entry.fact for entry in facts if isinstance(entry.fact, StudyOpened)), None)
+        return StoredStudy(
+            code=code,
+            cart=row["cart"],
+            study=fold(opened, (entry.fact for entry in facts)) if opened else None,
+            last_fact=max((entry.id for entry in found), default=0),
+            numbering=_stored_object(row["numbering"], "numbering"),
+            alerts=_stored_object(row["alerts"], "alerts"),
+        )
 
     async def open_codes(self) -> Sequence[str]:
         """The codes of the studies that have recordings and are not over."""
@@ -50,18 +63,22 @@ class Studies:
         )
 
 
-def _load(connection: sqlite3.Connection, code: str) -> StoredStudy:
+def _load(
+    connection: sqlite3.Connection, code: str, also: int
+) -> tuple[sqlite3.Row, list[JournaledFact | Unreadable]]:
     row = connection.execute("SELECT * FROM study WHERE code = ?", (code,)).fetchone()
-    query = "SELECT kind, body FROM fact WHERE study = ? AND processed = 1 ORDER BY id"
-    facts = [decode_fact(entry["kind"], entry["body"]) for entry in connection.execute(query, (code,))]
-    opened = facts[0] if facts else None
-    return StoredStudy(
-        code=code,
-        cart=row["cart"],
-        study=fold(opened, facts[1:]) if isinstance(opened, StudyOpened) else None,
-        numbering=msgspec.json.decode(row["numbering"]),
-        alerts=msgspec.json.decode(row["alerts"]),
+    query = (
+        "SELECT fact.id, study, cart, kind, body FROM fact JOIN study ON study.code = fact.study"
+        " WHERE study = ? AND (processed = 1 OR fact.id = ?) ORDER BY fact.id"
     )
+    return row, read_facts(connection.execute(query, (code, also)))
+
+
+def _stored_object(text: str, place: str) -> JsonObject:
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise DataError("not a stored JSON object", place) from error
 
 
 def _open_codes(connection: sqlite3.Connection) -> list[str]:

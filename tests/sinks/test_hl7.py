@@ -47,6 +47,7 @@ class Row:
     payload: bytes
     control_id: str
     attempts: int = 0
+    refusals: int = 0
     state: str = "pending"
     told: str = ""
 
@@ -78,8 +79,8 @@ class MemoryOutbox:
     async def delivered(self, item_id: int, answer: str) -> None:
         await self._settle(item_id, "delivered", answer)
 
-    async def attempted(self, item_id: int, error: str) -> None:
-        await self._settle(item_id, "pending", error)
+    async def attempted(self, item_id: int, error: str, *, refused: bool = False) -> None:
+        await self._settle(item_id, "pending", error, refusals=refused)
 
     async def parked(self, item_id: int, error: str) -> None:
         await self._settle(item_id, "parked", error)
@@ -87,10 +88,11 @@ class MemoryOutbox:
     async def dead(self, item_id: int, reason: str) -> None:
         await self._settle(item_id, "dead", reason)
 
-    async def _settle(self, item_id: int, state: str, told: str) -> None:
+    async def _settle(self, item_id: int, state: str, told: str, refusals: int = 0) -> None:
         row = self.rows[item_id - 1]
         assert row.state == "pending"
-        self.rows[item_id - 1] = replace(row, state=state, told=told, attempts=row.attempts + 1)
+        counts = {"attempts": row.attempts + 1, "refusals": row.refusals + refusals}
+        self.rows[item_id - 1] = replace(row, state=state, told=told, **counts)
         async with self._changed:
             self._changed.notify_all()
 

@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from gateway.errors import ConfigError, StorageError, Unavailable
 from gateway.sinks.broker import BrokerAddress, BrokerKind, demo_broker, find_mosquitto
 from gateway.sinks.mqtt import MqttSink
-from gateway.sinks.mqtt_connection import MqttSettings, broker_address
-from gateway.sinks.mqtt_connection import BrokerConnection
+from gateway.sinks.mqtt_connection import BrokerConnection, MqttSettings, broker_address
 
 PREFIX = "emg/v1/lab1/cart-a"
 STATUS = f"{PREFIX}/status"

@@ -200,3 +200,17 @@ async def test_drained_means_nothing_is_pending_for_any_sink(tmp_path: Path) -> 
 async def test_a_ledger_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"gateway\.db"):
         ledger(tmp_path / "gateway.db")
+
+
+async def test_how_often_a_message_was_refused_survives_a_restart(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await here.outbox.store(here.results(messages=(message("M-1"),)))
+        (item,) = await here.outbox.pending("engine")
+        await here.outbox.attempted(item.id, "AE", refused=True)
+        await here.outbox.attempted(item.id, "no acknowledgement")
+        await here.outbox.attempted(item.id, "AE", refused=True)
+
+    async with desk(tmp_path) as here:
+        (item,) = await here.outbox.pending("engine")
+
+    assert item.refusals == 2

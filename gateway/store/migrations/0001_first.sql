@@ -62,6 +62,7 @@ CREATE TABLE outbox (
     payload BLOB NOT NULL,
     state TEXT NOT NULL DEFAULT 'pending',
     attempts INTEGER NOT NULL DEFAULT 0,
+    refusals INTEGER NOT NULL DEFAULT 0,
     answer TEXT,
     error TEXT,
     created_at TEXT NOT NULL,
