@@ -34,7 +34,10 @@ _FORMS: Final = "use serial:///dev/ttyUSB0 or socket://host:port"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamSettings:
-    """Where a line is and how it is set; the serial settings do not apply to `socket://`."""
+    """Where a line is and how it is set; the serial settings do not apply to `socket://`.
+
+    ConfigError for a URL that names no line.
+    """
 
     url: str
     baudrate: int = 9600
@@ -42,6 +45,9 @@ class StreamSettings:
     parity: Literal["N", "E", "O", "M", "S"] = "N"
     stopbits: Literal[1, 2] = 1
     flow: Literal["none", "rtscts", "xonxoff"] = "none"
+
+    def __post_init__(self) -> None:
+        _address(self.url)
 
 
 class Stream(Protocol):
@@ -58,7 +64,7 @@ class Stream(Protocol):
 
 @contextlib.asynccontextmanager
 async def open_stream(settings: StreamSettings) -> AsyncIterator[Stream]:
-    """Open the line `settings.url` names; ConfigError for a URL that names none."""
+    """Open the line `settings.url` names; ConfigError where it cannot be set up as asked."""
     address = _address(settings.url)
     if isinstance(address, str):
         with _serial_port(settings, address) as port:

@@ -9,6 +9,7 @@ import click
 import msgspec
 
 import gateway
+from gateway.commands.main import failed
 from gateway.commands.text import assessment_text
 from gateway.daemon.config import load
 from gateway.daemon.reference import UnknownId, load_reference
@@ -45,8 +46,8 @@ def command(
         try:
             click.echo(_assessed(path, reference, as_text=as_text))
         except (DataError, NoInput) as error:
-            click.echo(f"emg-gateway: {error}", err=True)
-            worst = max(worst, error.exit_code) if len(files) == 1 else DataError.exit_code
+            code = failed(str(error), error.exit_code)
+            worst = code if len(files) == 1 else DataError.exit_code
     return worst
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from gateway.commands.terminal import printable
 from gateway.domain.assessment import Assessment, segment_object
 from gateway.domain.criteria import BLOCKS
 from gateway.domain.recording import MotorMarks, NoResponse, SensoryMarks
@@ -17,7 +18,7 @@ def assessment_text(assessment: Assessment) -> str:
     header = assessment.header
     return "\n".join(
         [
-            f"Study {header.study_id}, {header.performed_at}"
+            f"Study {printable(header.study_id)}, {header.performed_at}"
             + ("  SIMULATED DATA" if header.simulated else ""),
             f"Graded by {assessment.grading}, norms {assessment.norms}. {NOTICE}",
             "",

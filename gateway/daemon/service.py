@@ -7,6 +7,7 @@ goodbye; the store closes last. Whatever was not delivered by then goes out afte
 
 import asyncio
 import contextlib
+import functools
 import logging
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -17,7 +18,7 @@ from typing import Final
 
 import gateway
 from gateway.daemon.clock import SystemClock
-from gateway.daemon.config import DATABASE, MqttSection, Settings
+from gateway.daemon.config import DATABASE, DriverSection, MqttSection, Settings
 from gateway.daemon.notify import notify
 from gateway.daemon.reference import load_reference
 from gateway.daemon.supervision import keep_running
@@ -25,7 +26,7 @@ from gateway.errors import ConfigError
 from gateway.pipeline.publication import Destination, Publication
 from gateway.pipeline.runner import Runner
 from gateway.pipeline.stages import Reference
-from gateway.ports import Clock, DriverContext
+from gateway.ports import Clock, Driver, DriverContext
 from gateway.protocols.oru import MessageHeader
 from gateway.protocols.telemetry import prefix
 from gateway.sinks.broker import demo_broker
@@ -116,12 +117,23 @@ def checked(settings: Settings) -> Reference:
     if settings.mqtt is not None and settings.mqtt.url != _EMBEDDED:
         _broker_settings(settings.mqtt)
     analysis = settings.analysis
-    return load_reference(
+    reference = load_reference(
         criteria=analysis.criteria,
         grading=analysis.grading,
         norms=analysis.norms,
         data_dir=Path(analysis.data_dir) if analysis.data_dir else None,
     )
+    for section in settings.drivers:
+        _driver(section, reference, SystemClock())
+    return reference
+
+
+def _driver(section: DriverSection, reference: Reference, clock: Clock) -> Driver:
+    context = DriverContext(name=section.name, check=reference.anatomy.check, clock=clock)
+    try:
+        return section.plugin.create(section.settings, context)
+    except ConfigError as error:
+        raise ConfigError(f"[[drivers]] {section.name}: {error}") from error
 
 
 @contextlib.asynccontextmanager
@@ -215,10 +227,9 @@ def _inputs(parts: _Parts) -> dict[str, Job]:
     """Every driver, and the housekeeping that ends examinations and clears retained messages."""
     jobs: dict[str, Job] = {"housekeeping": lambda: _housekeeping(parts)}
     for section in parts.settings.drivers:
-        context = DriverContext(name=section.name, check=parts.reference.anatomy.check, clock=parts.clock)
-        driver = section.plugin.create(section.settings, context)
+        driver = _driver(section, parts.reference, parts.clock)
         intake = parts.journal.intake(section.name, section.cart, parts.runner.deliver)
-        jobs[f"driver {section.name}"] = lambda driver=driver, intake=intake: driver.run(intake)  # type: ignore[misc]
+        jobs[f"driver {section.name}"] = functools.partial(driver.run, intake)
     return jobs
 
 

@@ -229,7 +229,7 @@ class DriverIntake:
         self._database = database
         self._clock = clock
         self._driver = driver
-        self.deliver = deliver
+        self._deliver = deliver
 
     async def unfinished(self) -> Sequence[Session]:
         """The sessions a crash or a stop left open, oldest first."""
@@ -251,6 +251,10 @@ class DriverIntake:
         values = (session, self._clock.now().isoformat(), entry)
         insert = "INSERT INTO entry (session, received_at, body) VALUES (?, ?, ?)"
         await self._database.write(lambda c: c.execute(insert, values).rowcount)
+
+    async def deliver(self, header: StudyHeader, facts: Sequence[Fact]) -> None:
+        """Journal `facts` of the study `header` names; facts it already has are dropped."""
+        await self._deliver(header, facts)
 
     async def close(self, session: int) -> None:
         """Every fact of this session is journaled."""

@@ -28,7 +28,7 @@ from tests.factories import motor, motor_marks, sensory
 from tests.fakes import FakeClock
 
 NOW = "2026-11-02T09:15:00+00:00"
-LINE = StreamSettings(url="loop://")
+LINE = StreamSettings(url="socket://127.0.0.1:1")
 SWEEP = Waveform(
     sampling_rate_hz=20000.0,
     start_ms=-1.0,
