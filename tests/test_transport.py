@@ -214,10 +214,11 @@ async def test_a_speed_that_no_port_has_is_a_matter_of_configuration(cable: Cabl
         "http://host:80",
     ],
 )
-async def test_a_url_that_names_no_line_is_refused_with_the_forms_there_are(url: str) -> None:
-    told = await refused(StreamSettings(url=url))
-    assert told.startswith(f"ConfigError: url {url!r}: ")
-    assert told.endswith("use serial:///dev/ttyUSB0 or socket://host:port")
+def test_a_url_that_names_no_line_is_refused_with_the_forms_there_are(url: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        StreamSettings(url=url)
+    assert str(caught.value).startswith(f"url {url!r}: ")
+    assert str(caught.value).endswith("use serial:///dev/ttyUSB0 or socket://host:port")
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ import click
 import msgspec
 
 import gateway
+from gateway.commands.documents import read_study
 from gateway.commands.main import failed
 from gateway.commands.text import assessment_text
 from gateway.daemon.config import load
 from gateway.daemon.reference import UnknownId, load_reference
 from gateway.domain.assessment import document
 from gateway.errors import DataError, NoInput, UsageError
-from gateway.formats import study_json
 from gateway.pipeline.stages import Reference, assessment, examine
 
 
@@ -25,6 +25,14 @@ from gateway.pipeline.stages import Reference, assessment, examine
     "--criteria", multiple=True, metavar="ID", help="Replaces the list of sets; the first one grades."
 )
 @click.option("--norms", metavar="ID", help="The norm table.")
+@click.option(
+    "--polarity",
+    type=click.Choice(["true", "negative_up"]),
+    default="true",
+    show_default=True,
+    expose_value=False,  # nothing this version reads leaves the sign open
+    help="The sign of DICOM and EDF files; no effect on Study documents, whose sign is fixed.",
+)
 @click.option(
     "--format", "form", type=click.Choice(["json", "text"]), help="Default: text on a terminal, else json."
 )
@@ -67,14 +75,7 @@ def _reference(criteria: Sequence[str], norms: str | None, config: Path | None) 
 
 
 def _assessed(path: Path, reference: Reference, *, as_text: bool) -> str:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise NoInput(f"{path}: {error.strerror}") from error
-    try:
-        study = study_json.decode(data, reference.anatomy.check)
-    except DataError as error:
-        raise error.within(str(path)) from error
+    study = read_study(path, reference.anatomy.check)
     result = assessment(examine(study, reference), reference)
     if as_text:
         return assessment_text(result)

@@ -6,6 +6,7 @@ from typing import Any
 import click
 import msgspec
 
+from gateway.commands.terminal import printable
 from gateway.daemon.config import DATABASE, DEFAULT_PATH, load
 from gateway.errors import NoInput
 from gateway.store.outbox import ledger
@@ -27,4 +28,5 @@ def command(study: str | None, config: Path, *, as_json: bool) -> None:
 def _line(row: dict[str, Any]) -> str:
     what = row.get("control_id") or row.get("topic", "")
     told = row.get("answer") or row.get("error") or ""
-    return f"{row['created_at']}  {row['study']}  {row['sink']:<16} {row['state']:<9} {what}  {told}".rstrip()
+    line = f"{row['created_at']}  {row['study']}  {row['sink']:<16} {row['state']:<9} {what}  {told}"
+    return printable(line.rstrip())

@@ -27,24 +27,25 @@ async def keep_running(name: str, run: Callable[[], Awaitable[None]], clock: Clo
     told = None
     while True:
         started = clock.monotonic()
-        reason = await _guarded(name, run)
+        reason, fault = await _guarded(run)
         if clock.monotonic() - started > _STEADY_S:
             delay, told = _FIRST_DELAY_S, None
         # Said once when it happens; while it goes on for the same reason, the further attempts are detail.
-        level = logging.DEBUG if reason == told else logging.WARNING
-        logger.log(level, "task_interrupted", extra={"fields": {"task": name, "reason": reason}})
+        level = logging.DEBUG if reason == told else logging.ERROR if fault else logging.WARNING
+        logger.log(
+            level, "task_interrupted", exc_info=fault, extra={"fields": {"task": name, "reason": reason}}
+        )
         told = reason
         await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311  # jitter, not a secret
         delay = min(2 * delay, _LARGEST_DELAY_S)
 
 
-async def _guarded(name: str, run: Callable[[], Awaitable[None]]) -> str:
-    """Run `run` to its end; why it ended."""
+async def _guarded(run: Callable[[], Awaitable[None]]) -> tuple[str, Exception | None]:
+    """Run `run` to its end; why it ended, and the exception where it is one that nobody foresaw."""
     try:
         await run()
     except (Temporary, Permanent) as error:
-        return str(error)
-    except Exception as error:
-        logger.exception("task_failed", extra={"fields": {"task": name}})
-        return type(error).__name__
-    return "it returned"
+        return str(error), None
+    except Exception as error:  # noqa: BLE001  # the one place, see above
+        return type(error).__name__, error
+    return "it returned", None

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.study import ClinicalFacts, ExamEnded, Fact, Patient, Study, StudyOpened
+from gateway.domain.recording import Recording
+from gateway.domain.study import ClinicalFacts, ExamEnded, Fact, Patient, Study, StudyHeader, StudyOpened
 from gateway.pipeline.publication import Destination, Publication, Said, cleared, results
-from gateway.pipeline.stages import Examination, take
+from gateway.pipeline.stages import Examination, examine, take
 from gateway.protocols import er7
 from gateway.protocols.er7 import Message as Report
 from gateway.protocols.oru import MessageHeader
@@ -374,3 +375,30 @@ def test_without_a_broker_there_is_nothing_to_clear() -> None:
     found, _ = cleared(CODE, CART, course.said, course.publication)
 
     assert (found.events_sink, found.events) == (None, ())
+
+
+def test_a_recording_that_finds_its_place_late_is_told_as_itself() -> None:
+    """It was set aside when its turn was; the end, which lies behind it, has been reported without it."""
+    without, whole = study(OPENED.header, BLOCKED), study(OPENED.header, WRIST, BLOCKED)
+
+    found, _ = results(
+        JournaledFact(id=2, code=CODE, cart=CART, fact=WRIST),
+        examine(without, reference()),
+        examine(whole, reference()),
+        Said(),
+        reference=reference(),
+        publication=EVERYWHERE,
+        now=NOW,
+    )
+
+    assert kinds(found) == ["recording", "segment", "guidance", "assessment", "alert"]
+    told = found.events[0].data
+    assert told is not None
+    assert told["stimulation_site"] == "wrist"
+    assert [message.control_id for message in found.messages] == [f"{CODE}-2"]
+    assert found.clear_at == NOW + HOUR
+
+
+def study(opened: StudyHeader, *recordings: Recording) -> Study:
+    """An examination that is over."""
+    return Study(header=opened, recordings=recordings, ended=True)

@@ -114,7 +114,7 @@ class Desk:
         return [control_id.split("-")[1] for (control_id,) in rows]
 
     async def facts(self) -> list[tuple[str, int]]:
-        return await self.rows("SELECT kind, processed FROM fact ORDER BY id")  # type: ignore[return-value]
+        return await self.rows("SELECT kind, processed FROM fact ORDER BY id")
 
     async def ends(self) -> list[str]:
         return [body.decode() for (body,) in await self.rows("SELECT body FROM fact WHERE kind = 'ended'")]

@@ -1,0 +1,205 @@
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from gateway.commands.main import run
+from gateway.daemon.reference import shipped_data
+from gateway.formats import study_json
+from tests.factories import motor, motor_marks, sensory, study
+from tests.schemas import schema
+
+Capture = pytest.CaptureFixture[str]
+VALID = Draft202012Validator(schema("assessment"))
+WEAK = motor_marks(amplitude_mv=3.0, negative_area_mv_ms=9.5)
+
+
+@pytest.fixture
+def block(tmp_path: Path) -> Path:
+    """A study with a block of the ulnar nerve in the forearm."""
+    return written(tmp_path / "block.study.json", motor("wrist"), motor("below_elbow", WEAK), sensory())
+
+
+def written(path: Path, *recordings: Any, **header: Any) -> Path:
+    path.write_bytes(study_json.encode(study(*recordings, **header)))
+    return path
+
+
+def documents(capsys: Capture) -> tuple[list[dict[str, Any]], list[str]]:
+    """What was printed, one document a line, and the lines on standard error."""
+    out, err = capsys.readouterr()
+    found = [json.loads(line) for line in out.splitlines()]
+    for document in found:
+        VALID.validate(document)
+    return found, err.splitlines()
+
+
+def analyzed(capsys: Capture, *arguments: str | Path) -> dict[str, Any]:
+    assert run(["analyze", *map(str, arguments)]) == 0
+    (document,), errors = documents(capsys)
+    assert errors == []
+    return document
+
+
+def test_a_study_gives_its_assessment_as_one_line_of_json(capsys: Capture, block: Path) -> None:
+    document = analyzed(capsys, block)
+    (segment,) = document["segments"]
+    assert document["study_id"] == "S-1"
+    assert document["status"] == "preliminary"
+    assert document["simulated"] is False
+    assert segment["finding"] == "definite_block"
+    assert segment["grades"] == {"efns-pns-mmn-2010": "definite_block", "amplitude-50": "block"}
+
+
+def test_no_identifier_of_the_patient_is_printed(capsys: Capture, block: Path) -> None:
+    for form in ("json", "text"):
+        assert run(["analyze", str(block), "--format", form]) == 0
+        shown = capsys.readouterr().out
+        assert not {word for word in ("P-1", "Canary", "1971") if word in shown}
+
+
+def test_several_files_are_printed_in_their_order_and_each_bad_one_is_a_line(
+    capsys: Capture, tmp_path: Path, block: Path
+) -> None:
+    other = written(tmp_path / "other.study.json", motor("wrist"), study_id="S-2")
+    broken = tmp_path / "broken.study.json"
+    broken.write_text('{"schema": "emg-gateway/study/1", "study": 1}', "utf-8")
+    missing = tmp_path / "missing.study.json"
+
+    assert run(["analyze", *map(str, (broken, other, missing, block))]) == 65
+
+    found, errors = documents(capsys)
+    assert [document["study_id"] for document in found] == ["S-2", "S-1"]
+    assert errors == [
+        f"emg-gateway: {broken}: Object contains unknown field `study`",
+        f"emg-gateway: {missing}: No such file or directory",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        (b"", "not valid JSON"),
+        (b"\xff\xfe", "not valid JSON"),
+        (b"[]", "Expected `object`, got `array`"),
+        (b'{"x\\n\\u001b[31my": 1}', r"unknown field `x \x1b[31my`"),
+    ],
+)
+def test_what_is_no_study_document_is_one_line(
+    capsys: Capture, tmp_path: Path, content: bytes, place: str
+) -> None:
+    (tmp_path / "bad.json").write_bytes(content)
+    assert run(["analyze", str(tmp_path / "bad.json")]) == 65
+    found, (error,) = documents(capsys)
+    assert found == []
+    assert error.startswith(f"emg-gateway: {tmp_path}/bad.json: ")
+    assert place in error
+
+
+def test_a_bad_value_is_named_with_its_place_in_the_document(capsys: Capture, tmp_path: Path) -> None:
+    text = study_json.encode(study(motor("wrist"), motor("below_elbow"))).decode()
+    (tmp_path / "bad.json").write_text(text.replace('"below_elbow"', '"knee"'), "utf-8")
+    assert run(["analyze", str(tmp_path / "bad.json")]) == 65
+    assert "bad.json: recordings[1]: stimulation_site: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "reason"),
+    [
+        ("/no/such/file", 66, "No such file or directory"),
+        ("/dev", 66, "Is a directory"),
+        ("/dev/zero", 65, "the document is larger than"),
+    ],
+)
+def test_what_cannot_be_read_is_named_with_the_reason(
+    capsys: Capture, path: str, code: int, reason: str
+) -> None:
+    assert run(["analyze", path]) == code
+    found, (error,) = documents(capsys)
+    assert found == []
+    assert error.startswith(f"emg-gateway: {path}: {reason}")
+
+
+def test_the_first_of_the_named_sets_grades_and_no_other_is_shown(capsys: Capture, block: Path) -> None:
+    only = analyzed(capsys, block, "--criteria", "amplitude-50")
+    assert only["grading"] == "amplitude-50"
+    assert list(only["criteria"]) == ["amplitude-50"]
+    assert only["segments"][0]["finding"] == "block"
+
+    both = analyzed(capsys, block, "--criteria", "amplitude-50", "--criteria", "efns-pns-mmn-2010")
+    assert both["grading"] == "amplitude-50"
+    assert list(both["criteria"]) == ["amplitude-50", "efns-pns-mmn-2010"]
+
+
+def test_the_norm_table_can_be_chosen(capsys: Capture, block: Path) -> None:
+    assert analyzed(capsys, block)["sensory"][0]["limits"] == {"amplitude_uv": 10.0, "peak_latency_ms": 4.0}
+    document = analyzed(capsys, block, "--norms", "preston-shapiro")
+    assert document["norms"] == "preston-shapiro"
+    assert document["sensory"][0]["limits"]["amplitude_uv"] == 17.0
+
+
+@pytest.mark.parametrize("polarity", ["true", "negative_up"])
+def test_the_sign_of_a_study_document_is_fixed(capsys: Capture, block: Path, polarity: str) -> None:
+    assert analyzed(capsys, block, "--polarity", polarity) == analyzed(capsys, block)
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        (["--criteria", "amplitude"], "no criteria set 'amplitude'; did you mean 'amplitude-50'?"),
+        (["--norms", "aanem"], "no norm table 'aanem'; did you mean 'aanem-2016'?"),
+    ],
+)
+def test_an_unknown_id_is_a_matter_of_the_command_line(
+    capsys: Capture, block: Path, option: list[str], told: str
+) -> None:
+    assert run(["analyze", str(block), *option]) == 64
+    assert capsys.readouterr() == ("", f"emg-gateway: {told}\n")
+
+
+def configured(folder: Path, *lines: str) -> Path:
+    path = folder / "gateway.toml"
+    path.write_text("\n".join(["[analysis]", *lines]), "utf-8")
+    return path
+
+
+def test_sets_and_norms_can_come_from_a_configuration(capsys: Capture, tmp_path: Path, block: Path) -> None:
+    config = configured(
+        tmp_path, 'criteria = ["amplitude-50"]', 'grading = "amplitude-50"', 'norms = "preston-shapiro"'
+    )
+    document = analyzed(capsys, block, "--config", config)
+    assert (document["grading"], document["norms"]) == ("amplitude-50", "preston-shapiro")
+    assert list(document["criteria"]) == ["amplitude-50"]
+
+    document = analyzed(
+        capsys, block, "--config", config, "--criteria", "efns-pns-mmn-2010", "--norms", "aanem-2016"
+    )
+    assert (document["grading"], document["norms"]) == ("efns-pns-mmn-2010", "aanem-2016")
+
+
+def test_a_laboratorys_own_limits_are_used(capsys: Capture, tmp_path: Path, block: Path) -> None:
+    (tmp_path / "data" / "norms").mkdir(parents=True)
+    shipped = (shipped_data() / "norms" / "aanem-2016.toml").read_text("utf-8")
+    own = shipped.replace("amplitude_uv = 10\n", "amplitude_uv = 25\n")
+    (tmp_path / "data" / "norms" / "own.toml").write_text(own, "utf-8")
+    config = configured(tmp_path, f'data_dir = "{tmp_path}/data"')
+
+    assert analyzed(capsys, block)["sensory"][0]["result"] == "normal"
+    assert analyzed(capsys, block, "--config", config)["sensory"][0]["result"] == "abnormal"
+
+
+def test_a_configuration_that_cannot_be_used_is_named(capsys: Capture, tmp_path: Path, block: Path) -> None:
+    assert run(["analyze", str(block), "--config", str(tmp_path / "none.toml")]) == 78
+    assert f"{tmp_path}/none.toml: No such file" in capsys.readouterr().err
+    assert run(["analyze", str(block), "--config", str(configured(tmp_path, "data_dir = 1"))]) == 78
+    assert f"{tmp_path}/gateway.toml: [analysis].data_dir: " in capsys.readouterr().err
+
+
+def test_on_a_terminal_it_is_text(capsys: Capture, monkeypatch: pytest.MonkeyPatch, block: Path) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert run(["analyze", str(block)]) == 0
+    assert capsys.readouterr().out.startswith("Study S-1, 2026-11-02T10:15:00+01:00\n")
+    analyzed(capsys, block, "--format", "json")
