@@ -87,7 +87,7 @@ class House:
         """Wait until `holds()`, looking again as the processes go on."""
         try:
             async with asyncio.timeout(DEADLINE_S):
-                while not holds():
+                while not holds():  # noqa: ASYNC110  # another process does not set our events
                     await asyncio.sleep(0.02)
         except TimeoutError:
             pytest.fail(f"waited in vain for {what}; log:\n{self.log}")
@@ -120,7 +120,7 @@ async def listening(host: str, port: int, topics: str = "emg/#") -> AsyncIterato
 
     async def listen() -> None:
         async for message in client.messages:
-            seen.append(message)
+            seen.append(message)  # noqa: PERF401  # the list is read while it grows
 
     async with aiomqtt.Client(host, port, protocol=aiomqtt.ProtocolVersion.V311) as client:
         await client.subscribe(topics, qos=1)
