@@ -8,6 +8,7 @@ disk's: trying it again changes nothing, so it is no StorageError.
 
 import asyncio
 import contextlib
+import fcntl
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from gateway.errors import DataError, GatewayError, StorageError
+from gateway.errors import DataError, GatewayError, StorageError, Unavailable
 from gateway.store.migrations import migrate
 
 T = TypeVar("T")
@@ -34,8 +35,11 @@ class _Waiting:
 
 @contextlib.asynccontextmanager
 async def open_database(path: Path) -> AsyncIterator["Database"]:
-    """Open (or create) the database at `path`; StorageError when the disk refuses, DataError if newer."""
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="store") as thread:
+    """Open (or create) the database at `path`.
+
+    StorageError when the disk refuses, Unavailable when another gateway has it, DataError when it is newer.
+    """
+    with _alone(path), ThreadPoolExecutor(max_workers=1, thread_name_prefix="store") as thread:
         loop = asyncio.get_running_loop()
         connection = await loop.run_in_executor(thread, _connect, path)
         database = Database(thread, connection, path)
@@ -46,9 +50,24 @@ async def open_database(path: Path) -> AsyncIterator["Database"]:
             await loop.run_in_executor(thread, connection.close)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold the lock beside the database: two gateways on one journal would each send everything."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = path.with_suffix(".lock").open("ab")
+    except OSError as error:
+        raise StorageError(f"{path}: {error}; free space, or let this user write there") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Unavailable(f"{path}: another gateway is using it; stop that one first") from error
+        yield
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    try:
         path.touch(mode=0o600)  # it holds patients; SQLite gives its other files the same mode
         with contextlib.ExitStack() as unless_ready:
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.errors import DataError, StorageError
+from gateway.errors import DataError, StorageError, Unavailable
 from gateway.store.database import open_database
 
 
@@ -26,7 +26,8 @@ async def test_only_its_own_user_can_read_the_database(tmp_path: Path) -> None:
     async with open_database(tmp_path / "state" / "gateway.db") as database:
         await database.write(insert(b"x"))
 
-        modes = {entry.name: entry.stat().st_mode & 0o777 for entry in (tmp_path / "state").iterdir()}
+        files = (tmp_path / "state").glob("gateway.db*")
+        modes = {entry.name: entry.stat().st_mode & 0o777 for entry in files}
         assert modes == {"gateway.db": 0o600, "gateway.db-shm": 0o600, "gateway.db-wal": 0o600}
 
 
@@ -123,3 +124,14 @@ async def test_a_caller_that_gives_up_does_not_hold_up_the_store(tmp_path: Path)
         await asyncio.gather(task, return_exceptions=True)
 
         assert await database.write(insert(b"y")) == 2
+
+
+async def test_a_second_gateway_on_the_same_journal_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.db"
+    async with open_database(path):
+        with pytest.raises(Unavailable, match="another gateway"):
+            async with open_database(path):
+                pass
+
+    async with open_database(path):
+        pass
