@@ -2,7 +2,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -84,6 +84,7 @@ def test_the_document_holds_nothing_of_the_patient() -> None:
     assert "P-1" not in json.dumps(printed(EXAMINATION))
 
 
+@settings(max_examples=25)  # a whole examination each
 @given(st.permutations(EXAMINATION))
 def test_the_order_of_arrival_does_not_matter(recordings: list[Recording]) -> None:
     assert printed(recordings) == printed(EXAMINATION)
@@ -174,6 +175,7 @@ def test_a_second_stimulation_of_a_site_is_the_same_site(order: int) -> None:
     assert found.recordings[0].amplitude == 9.0
 
 
+@settings(max_examples=50)  # a whole examination each
 @given(st.lists(motor_recordings | sensory_recordings, max_size=6))
 def test_no_recordings_make_an_assessment_fail(recordings: list[Recording]) -> None:
     VALIDATOR.validate(printed(recordings))
