@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from gateway import ports
 from gateway.commands.main import run
 from tests.checkout import ROOT, checkout
 
@@ -70,7 +71,7 @@ def test_three_dots_stand_for_what_differs_from_run_to_run(
 def commands(document: Path) -> Iterator[list[str]]:
     """The words of every command of ours that a document shows, behind the program's name."""
     text = document.read_text("utf-8")
-    for line in re.findall(r"(?:\./emg|emg-gateway) ([a-z][^`\n]*)", text):
+    for line in re.findall(r"(?:\./emg|[`:] ?emg-gateway) ([a-z][^`\n]*)", text):
         yield shlex.split(line, comments=True)
 
 
@@ -132,8 +133,6 @@ def test_every_name_of_the_package_can_be_imported(document: Path) -> None:
 
 
 def test_what_a_driver_is_told_to_use_is_there() -> None:
-    from gateway import ports  # noqa: PLC0415
-
     text = DRIVERS.read_text("utf-8")
     told = set(re.findall(r"`(?:intake\.)?(unfinished|accept|deliver|close|open)(?:\(\))?`", text))
     assert told >= {"unfinished", "accept", "deliver"}

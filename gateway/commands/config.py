@@ -5,10 +5,21 @@ from pathlib import Path
 import click
 import tomli_w
 
-from gateway.daemon.config import DEFAULT_PATH, effective, load
+from gateway.daemon.config import DEFAULT_PATH, Settings, effective, load
 from gateway.daemon.service import checked
+from gateway.errors import ConfigError
 
 _CONFIG = click.option("--config", type=click.Path(path_type=Path), default=DEFAULT_PATH, show_default=True)
+
+
+def usable(path: Path) -> Settings:
+    """The configuration at `path`; ConfigError names it, also where something it points to cannot be used."""
+    settings = load(path)
+    try:
+        checked(settings)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return settings
 
 
 @click.group("config")
@@ -20,7 +31,7 @@ def command() -> None:
 @_CONFIG
 def check(config: Path) -> None:
     """Say whether the configuration can be used; exit 78 when not."""
-    checked(load(config))
+    usable(config)
     click.echo(f"{config}: ok")
 
 

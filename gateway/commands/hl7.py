@@ -10,6 +10,7 @@ from typing import Final
 import click
 import msgspec
 
+from gateway.commands.terminal import printable
 from gateway.errors import CannotCreate, DataError, NoInput
 from gateway.protocols.er7 import Message
 from gateway.sinks.receiver import ANSWERS, Received, Receiver
@@ -70,15 +71,11 @@ def _lines(received: Received) -> str:
         return f"refused: {received.problem}\n"
     control_id = received.message.header.text(10)
     again = " (again)" if received.duplicate else ""
-    return "\n".join([f"message {_printable(control_id)}{again}", *_segments(received.message), ""])
+    return "\n".join([f"message {printable(control_id)}{again}", *_segments(received.message), ""])
 
 
 def _segments(message: Message) -> list[str]:
-    return [_printable(segment.er7) for segment in message.segments]
-
-
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+    return [printable(segment.er7) for segment in message.segments]
 
 
 def _object(received: Received) -> str:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
+from gateway.commands.config import usable
 from gateway.daemon import log
-from gateway.daemon.config import DEFAULT_PATH, Settings, load
+from gateway.daemon.config import DEFAULT_PATH, Settings
 from gateway.daemon.notify import notify
-from gateway.daemon.service import checked, serve
+from gateway.daemon.service import serve
 from gateway.errors import ConfigError
 
 logger = logging.getLogger(__name__)
@@ -21,7 +22,7 @@ logger = logging.getLogger(__name__)
 @click.option("--config", type=click.Path(path_type=Path), default=DEFAULT_PATH, show_default=True)
 def command(config: Path) -> None:
     """Run the gateway until SIGTERM; SIGHUP reads the configuration anew."""
-    settings = load(config)
+    settings = usable(config)
     log.configure()
     asyncio.run(_run(config, settings))
 
@@ -57,8 +58,7 @@ async def _run(config: Path, settings: Settings) -> None:
 def _changed(config: Path) -> Settings | None:
     """The configuration as it is on disk now; None where it cannot be used: what runs goes on undisturbed."""
     try:
-        changed = load(config)
-        checked(changed)
+        changed = usable(config)
     except ConfigError as error:
         logger.error("reload_refused", extra={"fields": {"reason": error}})  # noqa: TRY400  # no trace for a user
         return None

@@ -63,6 +63,7 @@ def test_what_could_not_run_is_refused(capsys: Capture, config: Path, old: str, 
     out, err = capsys.readouterr()
     assert out == ""
     assert err.count("\n") == 1
+    assert err.startswith(f"emg-gateway: {config}: ")
     assert told in err
 
 

@@ -132,8 +132,15 @@ def children(process: int) -> list[int]:
 
 
 @pytest.mark.usefixtures("interruptible")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("after", ["stop with Ctrl-C", " mV\n"])
+@pytest.mark.parametrize(
+    ("number", "after"),
+    [
+        (signal.SIGINT, "stop with Ctrl-C"),
+        (signal.SIGINT, " mV\n"),
+        (signal.SIGTERM, " mV\n"),
+        (signal.SIGHUP, " mV\n"),
+    ],
+)
 def test_interrupted_it_ends_quietly_and_leaves_nothing_running(number: signal.Signals, after: str) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "gateway", "demo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

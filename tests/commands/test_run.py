@@ -84,7 +84,7 @@ async def test_a_configuration_that_cannot_be_used_is_one_line(house: Quiet, ext
     daemon = await house.start("run", "--config", str(house.config), log="gateway.log")
     assert await daemon.wait() == 78
     assert house.log.count("\n") == 1
-    assert told in house.log
+    assert house.log.startswith(f"emg-gateway: {house.config}: {told}")
 
 
 async def test_a_state_directory_that_cannot_be_used_is_one_line(house: Quiet) -> None:

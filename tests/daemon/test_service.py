@@ -218,6 +218,10 @@ def test_a_password_of_this_user_s_own_is_taken(tmp_path: Path, password: Path) 
         ('[mqtt]\nurl = "127.0.0.1"', "mqtt://host:port"),
         ('[analysis]\ngrading = "efns"', "efns"),
         ('[analysis]\nnorms = "aanem"', "aanem-2016"),
+        (
+            '[[drivers]]\nname = "room-1"\ntype = "serial_lis"\nurl = "ftp://cart"',
+            r"\[\[drivers\]\] room-1: ",
+        ),
     ],
 )
 async def test_what_cannot_be_used_is_said_before_anything_is_opened(

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.recording import Recording
@@ -327,6 +327,7 @@ def test_numbers_are_given_when_a_message_is_made_and_not_before() -> None:
     assert course.after(END).numbering != nothing
 
 
+@settings(max_examples=25)
 @given(st.permutations([WRIST, BLOCKED, SNAP, motor("wrist"), motor("below_elbow"), UNBLOCKED]))
 def test_numbers_are_never_given_twice_whatever_comes_in_between(recordings: list[Any]) -> None:
     course = Course(replace(EVERYWHERE, destinations=(engine(interim=True),)))
