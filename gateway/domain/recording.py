@@ -205,21 +205,14 @@ class Recording:
 
     def __post_init__(self) -> None:
         if self.measured is None and self.waveform is None:
-            raise DataError("neither measured values nor a waveform", self.name)
+            raise DataError("neither measured values nor a waveform", "measured")
         expected = MotorMarks if self.modality is Modality.MOTOR else SensoryMarks
         if not isinstance(self.measured, (expected, NoResponse, type(None))):
-            raise DataError(f"the marks of a {self.modality} recording are of another kind", self.name)
+            raise DataError(f"the marks of a {self.modality} recording are of another kind", "measured")
         for name, least in _LENGTHS:
             value = getattr(self, name)
             if value is not None and not least <= value <= _LONGEST_MM:
                 raise DataError(f"{value} is impossible ({least:g} to {_LONGEST_MM:g})", name)
-
-    @property
-    def name(self) -> str:
-        """How a message names this recording: `motor ulnar right adm wrist`."""
-        position = "" if self.site_position_mm is None else f"@{self.site_position_mm:g}mm"
-        where = f"{self.recording_site} {self.stimulation_site}{position}"
-        return f"{self.modality} {self.nerve} {self.side} {where}"
 
 
 _LONGEST_MM: Final = 3000.0  # longer than any nerve

@@ -58,8 +58,8 @@ class Sweep:
 
     @property
     def name(self) -> str:
-        """How a message names it."""
-        return " ".join(self._key) if self._key else "a recording"
+        """How a message names it: without nerve and sites, where a cart may have put anything."""
+        return f"the {self._key.side} {self._key.modality} recording" if self._key else "a recording"
 
     @property
     def measured(self) -> bool:
@@ -100,7 +100,7 @@ class Sweep:
         if self._key is None:
             raise DataError("no record says which recording it is")
         if 0 < len(self._pieces) < self._parts:
-            raise DataError(f"waveform part {len(self._pieces) + 1} of {self._parts} is missing", self.name)
+            raise DataError(f"waveform part {len(self._pieces) + 1} of {self._parts} is missing", "M-9")
         stim = self._stim
         return Recording(
             modality=self._key.modality,

@@ -107,17 +107,19 @@ def test_peroneal_is_the_fibular_nerve() -> None:
 @pytest.mark.parametrize(
     ("recording", "place", "word"),
     [
-        (motor("wrist", nerve="ulna"), "nerve", "'ulna'"),
-        (motor("knee"), "stimulation_site", "'knee'"),
-        (motor("wrist", recording_site="tongue"), "recording_site", "'tongue'"),
+        (motor("wrist", nerve="ulna"), "nerve", "unknown nerve; did you mean ulnar?; known: median"),
+        (motor("knee"), "stimulation_site", "unknown stimulation site; known: wrist"),
+        (motor("wrist", recording_site="tongue"), "recording_site", "unknown recording site; known: apb"),
         (motor("calf", nerve="sural"), "nerve", "no motor stimulation sites"),
-        (sensory(stimulation_site="knee"), "stimulation_site", "'knee'"),
-        (sensory(recording_site="apb"), "recording_site", "'apb'"),
+        (sensory(stimulation_site="knee"), "stimulation_site", "unknown stimulation site; known: wrist"),
+        (sensory(recording_site="apb"), "recording_site", "unknown recording site; known: digit_2"),
     ],
 )
 def test_a_recording_that_cannot_exist_is_refused_with_its_place(recording, place: str, word: str) -> None:
-    with pytest.raises(DataError, match=word) as caught:
+    with pytest.raises(DataError) as caught:
         ANATOMY.check(recording)
+
+    assert word in str(caught.value)
 
     assert caught.value.place == place
 

@@ -446,7 +446,7 @@ def test_eot_in_the_middle_of_a_record_drops_what_is_open():
     assert results == [
         Rejected(
             "record 4 (R|1)",
-            "motor ulnar right adm wrist: the transfer ended in the middle of a record",
+            "the right motor recording: the transfer ended in the middle of a record",
         )
     ]
 

@@ -147,7 +147,7 @@ FILES = {
     "cut.study.json": (study_json.encode(GOOD)[:-100], "not valid JSON"),
     "bytes.study.json": (b"\x00" + random.Random(7).randbytes(1000), "not valid JSON"),  # noqa: S311
     "empty.study.json": (b"", "not valid JSON"),
-    "nerve.study.json": (broken(nerve="optic"), "recordings[0]: nerve: unknown nerve 'optic'"),
+    "nerve.study.json": (broken(nerve="optic"), "recordings[0]: nerve: unknown nerve; known: median"),
     "value.study.json": (broken(distance_mm=-3), "recordings[0]: distance_mm: -3"),
     "site.study.json": (broken(stimulation_site="knee"), "recordings[0]: stimulation_site: unknown"),
     "key.study.json": (broken(amplitud_mv=3), "recordings[0]: Object contains unknown field `amplitud_mv`"),
@@ -173,7 +173,7 @@ async def test_each_broken_file_is_one_line_that_names_the_place(tmp_path: Path)
 @pytest.mark.parametrize(
     ("command", "name", "code", "place"),
     [
-        ("simulate", "nerve.study.json", 65, "recordings[0]: nerve: unknown nerve 'optic'"),
+        ("simulate", "nerve.study.json", 65, "recordings[0]: nerve: unknown nerve; known: median"),
         ("simulate", "missing.study.json", 66, "No such file"),
         ("analyze", "value.study.json", 65, "recordings[0]: distance_mm"),
         ("analyze", "missing.study.json", 66, "No such file"),

@@ -49,6 +49,8 @@ MISPLACED = [
     f"M|1|{FAMILY}|{GIVEN}",
     f"M|1|CLIN|{FAMILY}|{GIVEN}",
     f"M|1|STIM|{FAMILY}^{GIVEN}^right^adm^wrist",
+    f"M|1|STIM|MOTOR^{FAMILY}^right^adm^wrist|38^mA",
+    f"R|1|^^^MOTOR^ulnar^right^{GIVEN}^{FAMILY}^CMAP-AMP|9.0|mV",
     f"M|1|STIM|{KEY}|{FAMILY}^{GIVEN}",
     f"R|1|^^^{KEY}^{FAMILY}|{GIVEN}|{BORN}",
     f"R|2|^^^{KEY}^CMAP-AMP|{FAMILY}|mV",

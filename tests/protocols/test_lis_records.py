@@ -254,7 +254,7 @@ def test_a_broken_record_takes_its_recording_with_it_and_no_other(record: str, r
     (rejected,) = rejections(results)
     assert rejected.place.startswith("record 6 (")
     assert reason in rejected.reason
-    assert rejected.reason.endswith("motor ulnar right adm wrist is not taken")
+    assert rejected.reason.endswith("the right motor recording is not taken")
 
 
 @pytest.mark.parametrize("code", ["MCV", "CMAP-AMPL"])
@@ -341,7 +341,7 @@ def test_what_the_check_refuses_is_rejected_with_its_place():
     results = message(AMP, ELBOW, check=refuse)
     assert sites(results) == ["below_elbow"]
     assert rejections(results) == [
-        Rejected("record 4 (R|1)", "motor ulnar right adm wrist is not taken: nerve: unknown nerve")
+        Rejected("record 4 (R|1)", "the right motor recording is not taken: nerve: unknown nerve")
     ]
 
 
@@ -455,7 +455,7 @@ def test_silence_drops_the_open_recording_and_never_a_completed_one():
     to = assembler()
     assert sites(feed(to, *HEAD, AMP, ELBOW)) == ["wrist"]
     (rejected,) = to.drop_open("the line fell silent")
-    assert rejected == Rejected("record 5 (R|3)", "motor ulnar right adm below_elbow: the line fell silent")
+    assert rejected == Rejected("record 5 (R|3)", "the right motor recording: the line fell silent")
     assert to.end_of_message() == []
 
 
