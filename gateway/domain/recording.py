@@ -214,6 +214,13 @@ class Recording:
             if value is not None and not least <= value <= _LONGEST_MM:
                 raise DataError(f"{value} is impossible ({least:g} to {_LONGEST_MM:g})", name)
 
+    @property
+    def name(self) -> str:
+        """How a message names this recording: `motor ulnar right adm wrist`."""
+        position = "" if self.site_position_mm is None else f"@{self.site_position_mm:g}mm"
+        where = f"{self.recording_site} {self.stimulation_site}{position}"
+        return f"{self.modality} {self.nerve} {self.side} {where}"
+
 
 _LONGEST_MM: Final = 3000.0  # longer than any nerve
 _LENGTHS: Final = (

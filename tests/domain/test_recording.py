@@ -76,3 +76,7 @@ def test_a_broken_waveform_is_refused(changes: dict[str, object]) -> None:
 
     with pytest.raises(DataError):
         Waveform(**whole | changes)
+
+
+def test_a_recording_is_named_by_nerve_side_and_sites() -> None:
+    assert motor("wrist", site_position_mm=85.0).name == "motor ulnar right adm wrist@85mm"
