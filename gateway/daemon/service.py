@@ -71,14 +71,15 @@ async def serve(settings: Settings, stop: asyncio.Event, ready: Callable[[], Non
     reference = checked(settings)
     async with _broker(settings.mqtt) as mqtt, _database(settings) as database:
         parts = await _assemble(settings, reference, database)
-        async with _running(_sinks(parts, mqtt), parts.clock):
+        sinks = _sinks(parts, mqtt)
+        async with _running(sinks, parts.clock):
             await parts.runner.recover()
             async with _running({"pipeline": parts.runner.run}, parts.clock):
                 await _first(parts.runner.recovered, stop)
                 if not stop.is_set():
                     await _take_input(parts, stop, ready)
                 await _within(_DRAIN_DEADLINE_S, parts.runner.drain())
-            await _within(_FLUSH_DEADLINE_S, parts.outbox.drained())
+            await _within(_FLUSH_DEADLINE_S, parts.outbox.drained(sinks))
     logger.info("stopped")
 
 
@@ -206,12 +207,12 @@ async def _assemble(settings: Settings, reference: Reference, database: Database
 
 
 def _sinks(parts: _Parts, mqtt: MqttSettings | None) -> dict[str, Job]:
-    """One sink for each engine, and for each cart where there is a broker."""
+    """One sink for each engine, and for each cart where there is a broker, by its name in the outbox."""
     jobs: dict[str, Job] = {}
     for entry in parts.settings.hl7:
         host, port = mllp_address(entry.url)
         engine = HL7Settings(name=entry.name, host=host, port=port, ack_timeout_s=entry.ack_timeout_s)
-        jobs[f"hl7 {entry.name}"] = HL7Sink(engine, parts.outbox, parts.clock).run
+        jobs[entry.name] = HL7Sink(engine, parts.outbox, parts.clock).run
     if mqtt is not None:
         carts = {parts.settings.gateway.cart, *(entry.cart for entry in parts.settings.drivers)}
         for cart in sorted(carts):
@@ -219,7 +220,7 @@ def _sinks(parts: _Parts, mqtt: MqttSettings | None) -> dict[str, Job]:
             sink = MqttSink(
                 mqtt, prefix=topics, boot_id=parts.boot_id, outbox=parts.outbox, clock=parts.clock
             )
-            jobs[f"mqtt {cart}"] = sink.run
+            jobs[topics] = sink.run
     return jobs
 
 

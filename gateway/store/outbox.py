@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import sqlite3
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -82,14 +82,14 @@ class Outbox:
                 return
             await stored.wait()
 
-    async def drained(self) -> None:
-        """Return once nothing is pending for any sink."""
-        query = "SELECT 1 FROM outbox WHERE state = 'pending' LIMIT 1"
-        while True:
-            self._settled.clear()
-            if await self._database.write(lambda c: c.execute(query).fetchone()) is None:
-                return
-            await self._settled.wait()
+    async def drained(self, sinks: Iterable[str]) -> None:
+        """Return once nothing is pending for any of `sinks`."""
+        for sink in sinks:
+            while True:
+                self._settled.clear()
+                if not await self.pending(sink):
+                    break
+                await self._settled.wait()
 
     async def last_seq(self, sink: str) -> int:
         """The number of the newest event before the first that is still pending; 0 when there is none."""

@@ -184,11 +184,12 @@ async def test_the_ledger_is_found_by_code_or_by_the_device_s_study_id(tmp_path:
         assert here.ledger("S-9") == []
 
 
-async def test_drained_means_nothing_is_pending_for_any_sink(tmp_path: Path) -> None:
+async def test_drained_means_nothing_is_pending_for_these_sinks(tmp_path: Path) -> None:
     async with desk(tmp_path) as here:
-        await here.outbox.drained()
-        await here.outbox.store(here.results(messages=(message("M-1"), message("M-1", "other"))))
-        waiting = asyncio.create_task(here.outbox.drained())
+        await here.outbox.drained(["engine", "other"])
+        messages = (message("M-1"), message("M-1", "other"), message("M-1", "removed"))
+        await here.outbox.store(here.results(messages=messages))
+        waiting = asyncio.create_task(here.outbox.drained(["engine", "other"]))
         (first,), (second,) = await here.outbox.pending("engine"), await here.outbox.pending("other")
 
         await here.outbox.delivered(first.id, "AA")
