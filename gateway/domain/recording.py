@@ -80,7 +80,7 @@ class _CheckedQuantities:
 class MotorMarks(_CheckedQuantities):
     """What was read off a CMAP; amplitude, area and duration are those of the negative peak.
 
-    Source: clinical reference 2.1. `None`: not measured. `peak_to_peak_mv` is never compared with
+    Source: common practice of motor studies. `None`: not measured. `peak_to_peak_mv` is never compared with
     `amplitude_mv`; `total_duration_ms` runs to the end of the last negative phase.
     """
 

@@ -21,7 +21,7 @@ from gateway.domain.recording import (
 from gateway.domain.rounding import reduction_percent
 
 # A change of more than this between two recordings of one site at one current points at the electrode.
-# Source: engineering setting, no published authority (clinical reference 3.3, "drift < 10 %").
+# Source: engineering setting, no published authority.
 _DRIFT_PERCENT: Final = 10.0
 
 

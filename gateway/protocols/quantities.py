@@ -1,7 +1,7 @@
 """The codes of measured quantities (system 99EMGGW), as LIS records and HL7 messages carry them.
 
-LOINC stands beside a code where one is known to exist; no other LOINC code was found, none is invented
-(reference: formats 4.3). Units are UCUM.
+LOINC stands beside a code where one is known to exist; no other LOINC code was found, none is invented.
+Units are UCUM.
 """
 
 from collections.abc import Iterable
