@@ -133,14 +133,12 @@ def _add(
 
 def _row(fact: Fact) -> tuple[str, bytes, str | None]:
     """The kind, the body and (for a recording) the identity a fact is stored under."""
-    match fact:
-        case StudyOpened(header):
-            return "opened", msgspec.json.encode(header_object(header)), None
-        case Recording():
-            body = msgspec.json.encode(recording_object(fact))
-            return "recording", body, hashlib.sha256(body).hexdigest()
-        case ExamEnded(by):
-            return "ended", by.encode(), None
+    if isinstance(fact, StudyOpened):
+        return "opened", msgspec.json.encode(header_object(fact.header)), None
+    if isinstance(fact, ExamEnded):
+        return "ended", fact.by.encode(), None
+    body = msgspec.json.encode(recording_object(fact))
+    return "recording", body, hashlib.sha256(body).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

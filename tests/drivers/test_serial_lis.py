@@ -375,6 +375,26 @@ async def test_a_kill_at_any_step_loses_nothing_and_doubles_nothing(
     assert steps > 2 * len(frames(*records))
 
 
+async def test_what_is_held_counts_when_nothing_comes_for_a_minute(skip: Callable[[float], None]):
+    disk = Disk()
+    disk.sessions[1] = [Entry(Kind.LAST, record.encode()).encode() for record in RECORDS[:5]]
+
+    await run(Script(None, skip=lambda _: skip(60.0)), disk)
+
+    assert [fact.stimulation_site for fact in disk.facts if isinstance(fact, Recording)] == ["wrist"]
+    assert disk.closed == [1]
+
+
+async def test_an_interrupted_session_that_is_read_back_is_held_as_it_was(skip: Callable[[float], None]):
+    disk = Disk()
+    disk.sessions[1] = [Entry(Kind.LAST, record.encode()).encode() for record in RECORDS[:5]]
+    disk.sessions[1].append(Entry(Kind.INTERRUPTED).encode())
+
+    await run(Script(None, skip=lambda _: skip(60.0)), disk)
+
+    assert len(disk.facts) == 1
+
+
 async def test_what_is_held_counts_when_the_next_message_does_not_bring_it_again():
     disk = Disk()
     disk.sessions[1] = [Entry(Kind.LAST, record.encode()).encode() for record in RECORDS[:5]]
