@@ -5,6 +5,8 @@ turn it is, and carry the sysexits code a command ends with. A message is one li
 and what to do; it never holds a patient's name, identifier or date of birth.
 """
 
+import difflib
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -79,3 +81,9 @@ class ConfigError(Permanent):
     """The configuration cannot be used as written."""
 
     exit_code = 78
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?`, or nothing when no known word is close; never repeats `word`."""
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -14,8 +14,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 
-from gateway.daemon.reference import did_you_mean
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, did_you_mean
 from gateway.ports import DriverPlugin
 
 DEFAULT_PATH: Final = Path("/etc/emg-gateway/gateway.toml")

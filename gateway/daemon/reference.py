@@ -4,11 +4,10 @@ Shipped data first, then the laboratory's own directory: a file with the same id
 shipped one. A key nobody knows is an error with the file and the key.
 """
 
-import difflib
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -17,7 +16,7 @@ from gateway.domain.anatomy import Anatomy
 from gateway.domain.criteria import CriteriaSet
 from gateway.domain.markers import MarkerSettings
 from gateway.domain.norms import NormTable
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, did_you_mean
 from gateway.pipeline.stages import Reference
 
 T = TypeVar("T")
@@ -120,12 +119,6 @@ def _unknown_key(raw: object, built: object, place: str = "") -> str | None:
             if deeper:
                 return deeper
     return None
-
-
-def did_you_mean(word: str, known: Iterable[Any]) -> str:
-    """`; did you mean 'x'?`, or nothing when no known word is close."""
-    close = difflib.get_close_matches(word, [str(entry) for entry in known], n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _pick(found: Mapping[str, T], name: str, what: str) -> T:

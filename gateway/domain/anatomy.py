@@ -4,13 +4,12 @@ The facts are data (`config/anatomy/*.toml`, each with its source); this module 
 is this recording possible, which of two sites is more distal, may a segment count at all.
 """
 
-import difflib
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from gateway.domain.recording import Modality, Recording
-from gateway.errors import DataError
+from gateway.errors import DataError, did_you_mean
 
 
 class Standing(enum.StrEnum):
@@ -126,6 +125,4 @@ def _among(what: str, value: str, known: tuple[str, ...]) -> None:
 
 def _unknown(what: str, value: str, known: Mapping[str, object] | tuple[str, ...]) -> str:
     """What is wrong, without the word itself: a cart may have put a patient's name there."""
-    close = difflib.get_close_matches(value, list(known), n=1)
-    hint = f"; did you mean {close[0]}?" if close else ""
-    return f"unknown {what}{hint}; known: {', '.join(known)}"
+    return f"unknown {what}{did_you_mean(value, known)}; known: {', '.join(known)}"

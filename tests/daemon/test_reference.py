@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 import gateway
-from gateway.daemon.reference import UnknownId, did_you_mean, load_reference, shipped_data
+from gateway.daemon.reference import UnknownId, load_reference, shipped_data
 from gateway.domain.anatomy import Anatomy
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, did_you_mean
 
 SET = """\
 id = "house-rule"

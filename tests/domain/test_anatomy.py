@@ -107,7 +107,7 @@ def test_peroneal_is_the_fibular_nerve() -> None:
 @pytest.mark.parametrize(
     ("recording", "place", "word"),
     [
-        (motor("wrist", nerve="ulna"), "nerve", "unknown nerve; did you mean ulnar?; known: median"),
+        (motor("wrist", nerve="ulna"), "nerve", "unknown nerve; did you mean 'ulnar'?; known: median"),
         (motor("knee"), "stimulation_site", "unknown stimulation site; known: wrist"),
         (motor("wrist", recording_site="tongue"), "recording_site", "unknown recording site; known: apb"),
         (motor("calf", nerve="sural"), "nerve", "no motor stimulation sites"),

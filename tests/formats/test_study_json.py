@@ -91,7 +91,10 @@ def test_the_journal_s_form_of_a_header_reads_back() -> None:
         (document(patient={"birth_date": "02.11.1971"}), "patient.birth_date: not a date"),
         (document(patient={"sex": "X"}), "patient.sex"),
         (document(recordings={}), "recordings"),
-        (recording(nerve="ulna"), "recordings[0]: nerve: unknown nerve; did you mean ulnar?; known: median"),
+        (
+            recording(nerve="ulna"),
+            "recordings[0]: nerve: unknown nerve; did you mean 'ulnar'?; known: median",
+        ),
         (recording(stimulation_site="knee"), "recordings[0]: stimulation_site"),
         (recording(side="both"), "recordings[0].side"),
         (
