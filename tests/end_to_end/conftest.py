@@ -29,11 +29,17 @@ class House:
     broker: str | None = None
     engine: str | None = None
     driver: str = ""
+    folder_driver: str = ""
+    gateway: str = ""
     processes: list[asyncio.subprocess.Process] = field(default_factory=list)
 
     @property
     def link(self) -> Path:
         return self.folder / "cart"
+
+    @property
+    def inbox(self) -> Path:
+        return self.folder / "inbox"
 
     @property
     def config(self) -> Path:
@@ -44,10 +50,13 @@ class House:
         return (self.folder / "gateway.log").read_text("utf-8")
 
     def write_config(self) -> None:
-        lines = [f'[gateway]\nstate_dir = "{self.folder / "state"}"']
+        lines = [f'[gateway]\nstate_dir = "{self.folder / "state"}"\n{self.gateway}']
         lines.append(
             f'[[drivers]]\nname = "room-1"\ntype = "serial_lis"\nurl = "serial://{self.link}"\n{self.driver}'
         )
+        if self.folder_driver:
+            self.inbox.mkdir(exist_ok=True)
+            lines.append(f'[[drivers]]\nname = "inbox"\npath = "{self.inbox}"\n{self.folder_driver}')
         if self.broker:
             lines.append(f'[mqtt]\nurl = "mqtt://{self.broker}"')
         if self.engine:

@@ -15,9 +15,9 @@ from typing import cast
 import pytest
 import serial
 
-from gateway import transport
 from gateway.errors import ConfigError, Unavailable
-from gateway.transport import SerialStream, Stream, StreamSettings, open_stream
+from gateway.transport import Stream, StreamSettings, open_stream, streams
+from gateway.transport.streams import SerialStream
 
 NOBODY = 65_534
 LARGE = bytes(range(256)) * 1024  # more than the kernel keeps for a terminal
@@ -307,7 +307,7 @@ async def test_what_was_written_last_arrives_before_the_end(server: socket.socke
 async def test_a_side_that_takes_nothing_does_not_hold_up_the_end(
     server: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "_CLOSE_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(streams, "_CLOSE_TIMEOUT_S", 0.01)
     async with connected(server) as (stream, _):
         writing = asyncio.create_task(stream.write(VERY_LARGE))
         await blocked(writing)
@@ -325,7 +325,7 @@ async def test_nobody_listens(server: socket.socket) -> None:
 
 
 async def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "_CONNECT_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(streams, "_CONNECT_TIMEOUT_S", 0.05)
     with contextlib.ExitStack() as busy:
         server = busy.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         # The one place in its queue is taken: the kernel leaves whoever comes next without an answer.

@@ -1,0 +1,37 @@
+"""From a file's bytes to facts, pure: a file that arrived and one read back after a crash give the same."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.domain.study import ExamEnded, Fact, StudyHeader
+from gateway.formats import Format, Reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What a file amounts to: facts of one study, and what of the file could not be used, a line each."""
+
+    header: StudyHeader
+    facts: tuple[Fact, ...]
+    notices: tuple[str, ...] = ()
+
+
+Translate = Callable[[bytes], Delivery]
+
+
+def translator(document_format: Format, reading: Reading, *, single_file: bool) -> Translate:
+    """What makes facts of a file's content; with `single_file` each file ends its examination.
+
+    It raises DataError, which names the place, for content that is not of this format.
+    """
+
+    def translate(data: bytes) -> Delivery:
+        document = document_format.read(data, reading)
+        ending = (ExamEnded(by="device"),) if single_file else ()
+        return Delivery(
+            header=document.study.header,
+            facts=(*document.study.recordings, *ending),
+            notices=document.notices,
+        )
+
+    return translate
