@@ -7,7 +7,6 @@ cart gives up when nothing at all is heard for a minute.
 
 import asyncio
 import logging
-import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,18 +14,17 @@ from typing import Final
 
 from drivers.simulator.examination import BETWEEN_STIMULATIONS_S
 from drivers.simulator.faults import FAULTS, Wire
-from drivers.simulator.line import HungUp, Line
+from drivers.simulator.line import SET_UP_S, HungUp, Line
 from drivers.simulator.names import look_up
+from drivers.simulator.pace import Pace
 from gateway.domain.study import Study
-from gateway.errors import Temporary, UsageError
+from gateway.errors import Temporary
 from gateway.protocols.lis_link import Send
 from gateway.protocols.lis_records import encode_study
 from gateway.protocols.lis_sender import Aborted, Delivered, Sender, SenderEvent
 
 logger = logging.getLogger(__name__)
 
-# A host sets its port up after it has opened it and throws away what came before that, as pyserial does.
-_SET_UP_S: Final = 0.2
 # Long enough for a late answer to the old message to arrive, and to be forgotten before the new one begins.
 _AFTER_ABORT_S: Final = 1.0
 _ABORTS: Final = 6  # as often as LIS01-A2 6.5.1 sends one frame
@@ -58,9 +56,7 @@ class Cart:
         """
         if fault is not None:
             look_up("fault", fault, FAULTS)
-        if not 0 <= speed < math.inf:
-            raise UsageError(f"speed {speed}: must be 0 (as fast as the line takes it) or more")
-        pause_s = BETWEEN_STIMULATIONS_S / speed if speed else 0.0
+        pause_s = Pace(speed).takes_s(BETWEEN_STIMULATIONS_S)
         script = messages(study)
         line = Line(link)
         try:
@@ -120,7 +116,7 @@ class _Conversation:
     async def _plug_in(self) -> None:
         if not self._plugged:
             await self._line.opened()
-            await asyncio.sleep(_SET_UP_S * self._cart.time_scale)
+            await asyncio.sleep(SET_UP_S * self._cart.time_scale)
             self._plugged = True
 
     async def _attempt(self, sender: Sender, patience: asyncio.Timeout) -> Delivered | Aborted:

@@ -1,7 +1,7 @@
 """What can go wrong between a cart and its host, on purpose and always at the same place.
 
-The cart behind the fault obeys LIS01-A2, so its data gets across in the end; the host has to cope with
-everything on the way.
+Behind a fault of the line the cart obeys LIS01-A2, behind a fault of its files it goes on to the next; its
+data gets across in the end, and the host has to cope with everything on the way.
 """
 
 from typing import Final
@@ -15,6 +15,12 @@ FAULTS: Final = {
     "half-frame": "the fourth frame stops half-way; after a silence the message is sent again",
     "noise": "rubbish before every frame and every ENQ",
     "silence": "the cart goes quiet after the third frame, then sends the message again",
+}
+FILE_FAULTS: Final = {
+    "in_place": "every file grows slowly under its own name",
+    "half": "every file stops half-way for a while, under its own name, then goes on",
+    "duplicate": "every file comes again under another name",
+    "truncated": "before every file comes one that holds only the first half of it",
 }
 _STRUCK: Final = 4
 # Bytes as an open input picks them up; none of them is a control character of the protocol.

@@ -5,7 +5,6 @@ close and open it again at any time, as when a plug is pulled: reading and writi
 """
 
 import asyncio
-import contextlib
 import fcntl
 import os
 import select
@@ -20,9 +19,12 @@ from gateway.errors import CannotCreate, Temporary
 
 # Nothing tells the owner of a pseudo-terminal that the other end was opened or read from: one has to look.
 _LOOK_S: Final = 0.02
-# What was written is handed to the other end in the background; until then it cannot be seen to wait.
+# What was written is handed to the other end in the background, 4 KiB at a time; until then it cannot be seen
+# to wait.
 _HANDED_OVER_S: Final = 0.1
 _READ_SIZE: Final = 4096
+# A host sets its port up after it has opened it and throws away what came before that, as pyserial does.
+SET_UP_S: Final = 0.2
 
 
 class HungUp(Temporary):
@@ -90,12 +92,22 @@ class Line:
         """Forget what the host has sent so far."""
         termios.tcflush(self._master, termios.TCIFLUSH)
 
-    async def taken(self, within_s: float) -> None:
-        """Wait until the host has read everything; what it has not is lost when the line closes."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within_s):
-                await asyncio.sleep(_HANDED_OVER_S)
-                await _until(lambda: not self.is_open or self._unread() == 0)
+    async def taken(self, within_s: float, quiet_s: float = _HANDED_OVER_S) -> bool:
+        """Wait until the host has read everything, so that for `quiet_s` nothing is seen to wait.
+
+        False when something still waits after `within_s`: it is lost when the line closes. A host that locks
+        the line keeps us from looking; it has `quiet_s` to read.
+        """
+        loop = asyncio.get_running_loop()
+        late = loop.time() + within_s
+        quiet = loop.time() + quiet_s
+        while self.is_open and loop.time() < quiet:
+            await asyncio.sleep(_LOOK_S)
+            if self._unread():
+                if loop.time() > late:
+                    return False
+                quiet = loop.time() + quiet_s
+        return True
 
     def close(self) -> None:
         """Pull the plug and remove the link, unless it points to another cart's line by now."""

@@ -10,7 +10,7 @@ from gateway.commands.main import run
 from gateway.formats import study_json
 from tests.factories import motor, study
 
-COMMANDS = ["analyze", "config", "demo", "hl7", "ledger", "run", "simulate"]
+COMMANDS = ["analyze", "capture", "config", "conformance", "demo", "hl7", "ledger", "run", "simulate"]
 NESTED = ["config check", "config show", "hl7 listen", "hl7 validate"]
 
 Capture = pytest.CaptureFixture[str]
