@@ -7,7 +7,7 @@ and what to do; it never holds a patient's name, identifier or date of birth.
 
 import difflib
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, Final
 
 
 class GatewayError(Exception):
@@ -83,7 +83,11 @@ class ConfigError(Permanent):
     exit_code = 78
 
 
+_LONGEST_WORD: Final = 100
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?`, or nothing when no known word is close; never repeats `word`."""
-    close = difflib.get_close_matches(word, list(known), n=1)
+    # Nobody misspells a known word at such length, and comparing costs time and memory with every character.
+    close = difflib.get_close_matches(word, list(known), n=1) if len(word) <= _LONGEST_WORD else []
     return f"; did you mean {close[0]!r}?" if close else ""

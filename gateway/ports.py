@@ -1,13 +1,16 @@
 """What the parts of the gateway ask of one another, as protocols; implementations share no base class."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any, Protocol
 
-from gateway.domain.recording import Recording
+from gateway.domain.anatomy import Anatomy
+from gateway.domain.limits import Limits
 from gateway.domain.study import Fact, Study, StudyHeader
+from gateway.formats import Format
+from gateway.protocols.capture import Entry
 
 
 class Clock(Protocol):
@@ -118,11 +121,16 @@ class Driver(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriverContext:
-    """What a driver is built with: the anatomy's spellings and the checks every recording passes."""
+    """What a driver is built with: what recordings can exist, how large input may be, and the time.
+
+    `timezone` is that of times a device sends without one; None: this machine's, which stands beside it.
+    """
 
     name: str
-    check: Callable[[Recording], Recording]
+    anatomy: Anatomy
     clock: Clock
+    timezone: tzinfo | None = None
+    limits: Limits = Limits()  # noqa: RUF009  # frozen
 
 
 class DriverPlugin(Protocol):
@@ -130,7 +138,7 @@ class DriverPlugin(Protocol):
 
     @property
     def settings(self) -> type[Any]:
-        """A msgspec Struct; its fields are the keys of `[[drivers]]` beside name, type and cart."""
+        """A msgspec Struct; its fields are the keys of `[[drivers]]` beside name, type, cart and timezone."""
         ...
 
     def create(self, settings: Any, context: DriverContext) -> Driver:
@@ -156,7 +164,12 @@ class Simulator(Protocol):
 
     @property
     def faults(self) -> Mapping[str, str]:
-        """The faults its cart can have: name to one line of what happens."""
+        """The faults its cart can have on a line: name to one line of what happens."""
+        ...
+
+    @property
+    def file_faults(self) -> Mapping[str, str]:
+        """The faults its cart can have with files: name to one line of what happens."""
         ...
 
     def study(self, scenario: str, *, seed: int, performed_at: str) -> Study:
@@ -177,5 +190,37 @@ class Simulator(Protocol):
         `link` is made to point at the terminal's slave and removed at the end. `speed` is the pace
         relative to a real examination (0: as fast as the line takes it). `opened` is
         called with the slave's path once it exists. Raises Temporary when the host does not answer for 60 s.
+        """
+        ...
+
+    async def replay(
+        self,
+        capture: Iterable[Entry],
+        *,
+        link: Path | None = None,
+        speed: float = 0.0,
+        opened: Callable[[str], Awaitable[None]] | None = None,
+    ) -> None:
+        """Play what was captured over a new pseudo-terminal, whatever the host says to it.
+
+        As `play`, at the pace of the capture from its first chunk on. Raises Temporary when the host does not
+        open the line, or does not read it, for 60 s.
+        """
+        ...
+
+    async def export(
+        self,
+        study: Study,
+        into: Path,
+        *,
+        form: Format,
+        anatomy: Anatomy,
+        speed: float = 0.0,
+        fault: str | None = None,
+    ) -> None:
+        """Write `study` into the folder `into` as a cart would: the files of `form`, one after the other.
+
+        `speed` and `fault` (one of `file_faults`) as for `play`; nobody is waited for. Raises CannotCreate
+        when the folder is not there or refuses a file.
         """
         ...

@@ -31,6 +31,7 @@ common = {
     "filter_hz": st.none() | st.tuples(numbers, numbers),
     "recorded_at": st.sampled_from([None, "2026-11-02T10:15:03+01:00", "2026-11-02T09:15:03Z"]),
     "averages": st.none() | st.integers(1, 100),
+    "signal_status": st.sampled_from([None, "questionable", "unzeroed"]),
     "waveform": st.none() | waveforms,
 }
 unmarked = st.builds(

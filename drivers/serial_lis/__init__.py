@@ -1,7 +1,6 @@
 """The way in for carts that speak CLSI LIS01-A2 / LIS02-A2 over a serial line or a terminal server."""
 
 from typing import Annotated, Final, Literal
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -33,13 +32,6 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
         Literal["none", "rtscts", "xonxoff"],
         msgspec.Meta(description="Flow control; none: the protocol waits for an answer after every frame."),
     ] = "none"
-    timezone: Annotated[
-        str | None,
-        msgspec.Meta(
-            description="Zone of the cart's clock (Europe/Zurich), for times it sends without one;"
-            " absent: that of this machine, which stands beside it."
-        ),
-    ] = None
     terminator_ends_exam: Annotated[
         bool,
         msgspec.Meta(
@@ -47,15 +39,6 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
             " stimulation, each with its L."
         ),
     ] = True
-
-    def __post_init__(self) -> None:
-        """Refuse a zone this machine does not know."""
-        if self.timezone is None:
-            return
-        try:
-            ZoneInfo(self.timezone)
-        except (KeyError, ValueError, OSError) as error:
-            raise ValueError(f"unknown timezone {self.timezone!r}") from error
 
 
 class _SerialLis:
@@ -65,15 +48,17 @@ class _SerialLis:
 
     def create(self, settings: Settings, context: DriverContext) -> SerialLisDriver:
         """Build the driver; opens nothing yet."""
-        zone = None if settings.timezone is None else ZoneInfo(settings.timezone)
 
         def converse() -> Conversation:
             return Conversation(
                 Assembler(
-                    check=context.check,
-                    timezone=zone,
+                    check=context.anatomy.check,
+                    timezone=context.timezone,
                     terminator_ends_exam=settings.terminator_ends_exam,
-                )
+                    max_samples=context.limits.sweep_samples,
+                ),
+                max_record=context.limits.record_bytes,
+                max_session=context.limits.document_bytes,
             )
 
         line = StreamSettings(

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
+from drivers.serial_lis.log import LineLog
 from drivers.serial_lis.protocol import Entry, Kind
 from drivers.serial_lis.sessions import Sessions
 from drivers.serial_lis.translate import Conversation
@@ -54,23 +55,24 @@ class SerialLisDriver:
         self._line = line
         self._converse = converse
         self._open_line = open_line
+        self._log = LineLog(name, clock, logger)
 
     async def run(self, intake: Intake) -> None:
         """Finish what the journal holds, then take what the cart sends; Unavailable when the line is gone."""
-        sessions = Sessions(self.name, self._clock, intake, self._converse)
+        sessions = Sessions(self.name, self._clock, intake, self._converse, self._log)
         await sessions.finish_interrupted()
         async with self._open_line(self._line) as stream:
             logger.info("line_opened", extra={"fields": {"driver": self.name, "url": self._line.url}})
-            await _Link(self.name, stream, sessions).serve()
+            await _Link(stream, sessions, self._log).serve()
 
 
 class _Link:
     """The line's side: the receiver, its timer, and the order of store, answer, deliver."""
 
-    def __init__(self, driver: str, stream: Stream, sessions: Sessions) -> None:
-        self._driver = driver
+    def __init__(self, stream: Stream, sessions: Sessions, log: LineLog) -> None:
         self._stream = stream
         self._sessions = sessions
+        self._log = log
         self._receiver = Receiver()
         self._timer: Timer | None = None
         self._deadline: float | None = None
@@ -111,7 +113,7 @@ class _Link:
         elif isinstance(event, FrameAccepted):
             await self._take(Entry(Kind.LAST if event.last else Kind.INTERMEDIATE, event.text))
         elif isinstance(event, FrameRefused):
-            self._warn("frame_refused", event.reason)
+            self._log.tell("frame_refused", reason=event.reason)
         else:
             await self._end(event)
 
@@ -121,23 +123,20 @@ class _Link:
         elif isinstance(event, MessageInterrupted):
             await self._sessions.interrupt()
         elif isinstance(event, MessageAborted):
-            self._warn("transfer_ended_early", "the sender gave up")
+            self._log.tell("transfer_ended_early", reason="the sender gave up")
             await self._sessions.end(Kind.ABORTED)
         else:
-            self._warn("transfer_ended_early", "the line fell silent")
+            self._log.tell("transfer_ended_early", reason="the line fell silent")
             await self._sessions.end(Kind.TIMED_OUT)
 
     async def _take(self, entry: Entry) -> None:
         try:
             results = await self._sessions.store(entry)
         except StorageError as error:
-            self._warn("frame_not_stored", str(error))
+            self._log.tell("frame_not_stored", reason=str(error))
             await self._stream.write(self._receiver.refuse())
             return
         try:
             await self._stream.write(self._receiver.acknowledge())
         finally:  # the facts are true whether or not the answer gets through
             await self._sessions.deliver(results)
-
-    def _warn(self, event: str, reason: str) -> None:
-        logger.warning(event, extra={"fields": {"driver": self._driver, "reason": reason}})

@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Final
 
+from drivers.serial_lis.log import LineLog
 from drivers.serial_lis.protocol import Entry, Kind
 from drivers.serial_lis.translate import Conversation, replay
 from gateway.domain.study import ExamEnded
-from gateway.errors import DataError
+from gateway.errors import DataError, StorageError
 from gateway.ports import Clock, Intake
 from gateway.protocols.lis_records import Delivery, Rejected, Result
 
@@ -56,12 +57,18 @@ class Sessions:
     """The sessions of one driver, live and left over."""
 
     def __init__(
-        self, driver: str, clock: Clock, intake: Intake, converse: Callable[[], Conversation]
+        self,
+        driver: str,
+        clock: Clock,
+        intake: Intake,
+        converse: Callable[[], Conversation],
+        log: LineLog,
     ) -> None:
         self._driver = driver
         self._clock = clock
         self._intake = intake
         self._converse = converse
+        self._log = log
         self._open: tuple[int, Conversation] | None = None
         self._held: list[_Held] = []
 
@@ -85,7 +92,10 @@ class Sessions:
             await self._hold(session.id, left)
 
     async def store(self, entry: Entry) -> Sequence[Result]:
-        """Put a frame on disk, in a new session if none is open; returns what follows from it."""
+        """Put a frame on disk, in a new session if none is open; returns what follows from it.
+
+        StorageError when the disk refuses, and for a session that has become too long to be read back.
+        """
         if self._open is None:
             session, conversation = await self._intake.open(), self._converse()
             started = Entry(Kind.STARTED, self._clock.now().isoformat().encode())
@@ -93,6 +103,8 @@ class Sessions:
             conversation.take(started)
             self._open = session, conversation
         session, conversation = self._open
+        if conversation.full:
+            raise StorageError("the session is too long; begin a new one with EOT, ENQ")
         await self._intake.accept(session, entry.encode())
         return conversation.take(entry)
 
@@ -151,8 +163,7 @@ class Sessions:
         """Journal the facts, study by study; say what was not taken."""
         for result in results:
             if isinstance(result, Rejected):
-                fields = {"driver": self._driver, "place": result.place, "reason": result.reason}
-                logger.warning("record_rejected", extra={"fields": fields})
+                self._log.tell("record_rejected", place=result.place, reason=result.reason)
         deliveries = [result for result in results if isinstance(result, Delivery)]
         for header, group in itertools.groupby(deliveries, key=lambda delivery: delivery.header):
             await self._intake.deliver(header, [delivery.fact for delivery in group])

@@ -8,11 +8,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from drivers.serial_lis.protocol import Entry, Kind
-from gateway.protocols.lis_frames import CR
+from gateway.domain.limits import Limits
+from gateway.protocols.lis_frames import CR, OVERHEAD
 from gateway.protocols.lis_records import Assembler, Result
-
-# The longest record of the profile, a waveform of a million samples in one part, has 2.7 million characters.
-MAX_RECORD: Final = 4_000_000
 
 _ENDINGS: Final = {
     Kind.ABORTED: "the sender gave up",
@@ -22,15 +20,32 @@ _ENDINGS: Final = {
 
 
 class Conversation:
-    """One session: entries in, deliveries and rejections out."""
+    """One session: entries in, deliveries and rejections out; no record is longer than `max_record` bytes.
 
-    def __init__(self, assembler: Assembler) -> None:
+    One of more than `max_session` bytes, counted as frames, is `full`: read back, it would not be bounded.
+    """
+
+    def __init__(
+        self,
+        assembler: Assembler,
+        max_record: int = Limits().record_bytes,
+        max_session: int = Limits().document_bytes,
+    ) -> None:
         self._assembler = assembler
+        self._max_record = max_record
+        self._max_session = max_session
+        self._taken = 0
         self._record = bytearray()
         self._overlong = False
 
+    @property
+    def full(self) -> bool:
+        """Whether no further frame should be taken."""
+        return self._taken >= self._max_session
+
     def take(self, entry: Entry) -> list[Result]:
         """What the next entry of the session amounts to."""
+        self._taken += len(entry.text) + OVERHEAD
         match entry.kind:
             case Kind.STARTED:
                 self._assembler.received_at = entry.text.decode("ascii", "replace")
@@ -57,7 +72,7 @@ class Conversation:
         return bool(self._record) or self._overlong
 
     def _add(self, text: bytes) -> None:
-        self._overlong = self._overlong or len(self._record) + len(text) > MAX_RECORD
+        self._overlong = self._overlong or len(self._record) + len(text) > self._max_record
         if self._overlong:
             self._record.clear()
         else:
@@ -67,7 +82,7 @@ class Conversation:
         overlong, record = self._overlong, bytes(self._record)
         self._forget()
         if overlong:
-            return self._assembler.reject(f"a record of more than {MAX_RECORD} characters")
+            return self._assembler.reject(f"a record of more than {self._max_record} characters")
         # One record a frame is the rule (LIS01-A2 6.3.1); instruments that send several separate them by CR.
         return [result for part in record.split(CR) if part for result in self._assembler.feed(part)]
 

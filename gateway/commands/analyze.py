@@ -9,13 +9,16 @@ import click
 import msgspec
 
 import gateway
-from gateway.commands.documents import read_study
+from gateway.commands.documents import StudyFold, read_document
 from gateway.commands.main import failed
 from gateway.commands.text import assessment_text
-from gateway.daemon.config import load
+from gateway.daemon.config import AnalysisSection, load
 from gateway.daemon.reference import UnknownId, load_reference
 from gateway.domain.assessment import document
+from gateway.domain.limits import Limits
+from gateway.domain.study import Study
 from gateway.errors import DataError, NoInput, UsageError
+from gateway.formats import Polarity, Reading
 from gateway.pipeline.stages import Reference, assessment, examine
 
 
@@ -30,8 +33,7 @@ from gateway.pipeline.stages import Reference, assessment, examine
     type=click.Choice(["true", "negative_up"]),
     default="true",
     show_default=True,
-    expose_value=False,  # nothing this version reads leaves the sign open
-    help="The sign of DICOM and EDF files; no effect on Study documents, whose sign is fixed.",
+    help="The sign of DICOM and EDF files; no effect on Study documents and LIS, whose sign is fixed.",
 )
 @click.option(
     "--format", "form", type=click.Choice(["json", "text"]), help="Default: text on a terminal, else json."
@@ -43,24 +45,38 @@ def command(
     files: Sequence[Path],
     criteria: Sequence[str],
     norms: str | None,
+    polarity: Polarity,
     form: Literal["json", "text"] | None,
     config: Path | None,
 ) -> int:
-    """Assess FILEs and print one document each; a bad file is one line on standard error."""
-    reference = _reference(criteria, norms, config)
+    """Assess FILEs and print one document a study; a bad file is one line on standard error."""
+    settings = load(config) if config else None
+    reference = _reference(criteria, norms, settings.analysis if settings else None)
+    limits = settings.limits if settings else Limits()
+    fold, code = _read(files, Reading(anatomy=reference.anatomy, limits=limits, polarity=polarity))
     as_text = form == "text" or (form is None and sys.stdout.isatty())
-    worst = 0
+    for study in fold.studies:
+        click.echo(_assessed(study, reference, as_text=as_text))
+    return code
+
+
+def _read(files: Sequence[Path], reading: Reading) -> tuple[StudyFold, int]:
+    """What could be read, and the exit code; what could not be is told, a line a file."""
+    fold, worst = StudyFold(), 0
     for path in files:
         try:
-            click.echo(_assessed(path, reference, as_text=as_text))
+            file = read_document(path, reading)
+            fold.add(file)
         except (DataError, NoInput) as error:
             code = failed(str(error), error.exit_code)
             worst = code if len(files) == 1 else DataError.exit_code
-    return worst
+            continue
+        for notice in file.document.notices:
+            worst = failed(f"{path}: {notice}", DataError.exit_code)
+    return fold, worst
 
 
-def _reference(criteria: Sequence[str], norms: str | None, config: Path | None) -> Reference:
-    analysis = load(config).analysis if config else None
+def _reference(criteria: Sequence[str], norms: str | None, analysis: AnalysisSection | None) -> Reference:
     chosen = list(criteria) or (analysis.criteria if analysis else None)
     grading = criteria[0] if criteria else (analysis.grading if analysis else None)
     try:
@@ -74,8 +90,7 @@ def _reference(criteria: Sequence[str], norms: str | None, config: Path | None) 
         raise UsageError(str(error)) from error
 
 
-def _assessed(path: Path, reference: Reference, *, as_text: bool) -> str:
-    study = read_study(path, reference.anatomy.check)
+def _assessed(study: Study, reference: Reference, *, as_text: bool) -> str:
     result = assessment(examine(study, reference), reference)
     if as_text:
         return assessment_text(result)

@@ -1,21 +1,89 @@
-"""Files that commands read whole."""
+"""Files that commands read whole, of whatever format is installed."""
 
+import hashlib
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
+
+from gateway.domain.recording import Recording
 from gateway.domain.study import Study
 from gateway.errors import DataError, NoInput
-from gateway.formats import study_json
+from gateway.formats import Document, Format, Reading, sniffed
+from gateway.formats.study_json import recording_object
 
 
-def read_study(path: Path, check: study_json.Check) -> Study:
-    """The Study document at `path`; NoInput when it cannot be read, DataError with the file's name."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentFile:
+    """A file that could be read, and what is in it."""
+
+    path: Path
+    format: Format
+    document: Document
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """What the file holds; NoInput when it cannot be read, DataError when that is more than `most` bytes."""
     try:
         with path.open("rb") as file:
-            # No more than can be one: a device or a pipe may have no end.
-            data = file.read(study_json.LARGEST_DOCUMENT + 1)
+            data = file.read(most + 1)  # a device or a pipe may have no end
     except OSError as error:
         raise NoInput(f"{path}: {error.strerror}") from error
+    if len(data) > most:
+        raise DataError(f"the document is larger than {most} bytes ([limits] document_bytes)", str(path))
+    return data
+
+
+def read_document(path: Path, reading: Reading) -> DocumentFile:
+    """The document at `path`; NoInput when it cannot be read, DataError with the file's name."""
+    data = read_bytes(path, reading.limits.document_bytes)
     try:
-        return study_json.decode(data, check)
+        found = sniffed(data, path.name)
+        return DocumentFile(path=path, format=found, document=found.read(data, reading))
     except DataError as error:
         raise error.within(str(path)) from error
+
+
+def read_study(path: Path, reading: Reading) -> Study:
+    """The study at `path`, by itself."""
+    return read_document(path, reading).document.study
+
+
+class StudyFold:
+    """The studies of several files, in the order of the first file of each."""
+
+    def __init__(self) -> None:
+        self._studies: dict[tuple[str, str, int], Study] = {}
+        self._known: set[tuple[str, str]] = set()
+
+    @property
+    def studies(self) -> tuple[Study, ...]:
+        """What the files so far amount to."""
+        return tuple(self._studies.values())
+
+    def add(self, file: DocumentFile) -> None:
+        """Take the study of `file`, or add it to the one it is a part of; a recording counts once.
+
+        DataError when a part is of another patient than those before it.
+        """
+        study = file.document.study
+        if not file.format.folds:
+            self._studies[file.format.name, study.header.study_id, len(self._studies)] = study
+            return
+        key = (file.format.name, study.header.study_id, -1)
+        earlier = self._studies.get(key) or Study(header=study.header)
+        if earlier.header.patient.id != study.header.patient.id:
+            raise DataError("the study of an earlier file, but another patient id", str(file.path))
+        new = (entry for entry in study.recordings if self._is_new(study, entry))
+        self._studies[key] = replace(
+            earlier,
+            header=earlier.header.with_later(study.header),
+            recordings=(*earlier.recordings, *new),
+        )
+
+    def _is_new(self, study: Study, recording: Recording) -> bool:
+        content = msgspec.json.encode(recording_object(recording))
+        identity = (study.header.study_id, hashlib.sha256(content).hexdigest())
+        known = identity in self._known
+        self._known.add(identity)
+        return not known

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
+from zoneinfo import ZoneInfo
 
 import msgspec
 
+from gateway.domain.limits import Limits
 from gateway.errors import ConfigError, did_you_mean
 from gateway.ports import DriverPlugin
 
@@ -23,6 +25,7 @@ _DRIVERS: Final = "emg_gateway.drivers"
 
 _NAME: Final = r"^[a-z0-9_-]{1,32}(?!\n)$"
 Name = Annotated[str, msgspec.Meta(pattern=_NAME)]
+Size = Annotated[int, msgspec.Meta(gt=0, le=2**31 - 1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=31_622_400)]  # a year: beyond it nothing is waited for
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -72,6 +75,14 @@ class Hl7Section(_Section, kw_only=True, frozen=True):
     processing_id: Literal["P", "T"] | None = None  # "P" refuses simulated data
 
 
+class LimitsSection(_Section, kw_only=True, frozen=True):
+    """`[limits]`: how large what comes in may be."""
+
+    document_bytes: Size = Limits().document_bytes  # a file: DICOM, Study document
+    record_bytes: Size = Limits().record_bytes  # a LIS record, however many frames it comes in
+    sweep_samples: Size = Limits().sweep_samples  # a waveform
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriverSection:
     """`[[drivers]]`: one way in, with the settings its plug-in declares."""
@@ -79,6 +90,7 @@ class DriverSection:
     name: str
     type: str
     cart: str
+    timezone: str | None
     plugin: DriverPlugin
     settings: Any
 
@@ -89,13 +101,14 @@ class Settings:
 
     gateway: GatewaySection
     analysis: AnalysisSection
+    limits: Limits = Limits()  # noqa: RUF009  # frozen
     drivers: tuple[DriverSection, ...] = ()
     mqtt: MqttSection | None = None
     hl7: tuple[Hl7Section, ...] = ()
 
 
-_SECTIONS: Final = ("gateway", "analysis", "drivers", "mqtt", "hl7")
-_DRIVER_KEYS: Final = ("name", "type", "cart")
+_SECTIONS: Final = ("gateway", "analysis", "limits", "drivers", "mqtt", "hl7")
+_DRIVER_KEYS: Final = ("name", "type", "cart", "timezone")
 
 
 def load(path: Path) -> Settings:
@@ -122,6 +135,9 @@ def parse(text: str, origin: str) -> Settings:
     settings = Settings(
         gateway=gateway,
         analysis=_convert(raw.get("analysis", {}), AnalysisSection, "analysis", origin),
+        limits=Limits(
+            **msgspec.structs.asdict(_convert(raw.get("limits", {}), LimitsSection, "limits", origin))
+        ),
         drivers=tuple(
             _driver(entry, f"drivers[{index}]", gateway.cart, origin)
             for index, entry in enumerate(_tables(raw, "drivers", origin))
@@ -189,13 +205,28 @@ def _driver(raw: Any, place: str, cart: str, origin: str) -> DriverSection:
     own = {key: value for key, value in raw.items() if key not in _DRIVER_KEYS}
     head = _convert({"cart": cart} | common, _DriverHead, place, origin)
     settings = _convert(own, plugin.settings, place, origin, _DRIVER_KEYS)
-    return DriverSection(name=head.name, type=head.type, cart=head.cart, plugin=plugin, settings=settings)
+    return DriverSection(
+        name=head.name,
+        type=head.type,
+        cart=head.cart,
+        timezone=head.timezone,
+        plugin=plugin,
+        settings=settings,
+    )
 
 
 class _DriverHead(_Section, kw_only=True, frozen=True):
     name: Name
     type: str
     cart: Name
+    timezone: str | None = None  # of the device's clock (Europe/Zurich); absent: this machine's
+
+    def __post_init__(self) -> None:
+        try:
+            if self.timezone is not None:
+                ZoneInfo(self.timezone)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(f"unknown timezone {self.timezone!r}") from error
 
 
 def effective(settings: Settings) -> dict[str, Any]:
@@ -203,13 +234,16 @@ def effective(settings: Settings) -> dict[str, Any]:
     return {
         "gateway": _shown(settings.gateway),
         "analysis": _shown(settings.analysis),
-        "drivers": [
-            {"name": entry.name, "type": entry.type, "cart": entry.cart, **_shown(entry.settings)}
-            for entry in settings.drivers
-        ],
+        "limits": _shown(settings.limits),
+        "drivers": [{**_shown_head(entry), **_shown(entry.settings)} for entry in settings.drivers],
         **({"mqtt": _shown(settings.mqtt)} if settings.mqtt else {}),
         "hl7": [_shown(entry) for entry in settings.hl7],
     }
+
+
+def _shown_head(entry: DriverSection) -> dict[str, str]:
+    zone = {} if entry.timezone is None else {"timezone": entry.timezone}
+    return {"name": entry.name, "type": entry.type, "cart": entry.cart, **zone}
 
 
 def _shown(section: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from gateway.domain.anatomy import Anatomy
 from gateway.domain.criteria import CriteriaSet
 from gateway.domain.markers import MarkerSettings
 from gateway.domain.norms import NormTable
-from gateway.errors import ConfigError, did_you_mean
+from gateway.errors import ConfigError, DataError, did_you_mean
 from gateway.pipeline.stages import Reference
 
 T = TypeVar("T")
@@ -95,6 +95,8 @@ def _read(path: Path, shape: type[T]) -> T:
         built = msgspec.convert(raw, shape)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
+    except DataError as error:
+        raise ConfigError(f"{path}: {error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
         raise ConfigError(f"{path}: {error}") from error
     unknown = _unknown_key(raw, msgspec.to_builtins(built))

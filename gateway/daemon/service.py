@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import gateway
 from gateway.daemon.clock import SystemClock
@@ -22,6 +23,7 @@ from gateway.daemon.config import DATABASE, DriverSection, MqttSection, Settings
 from gateway.daemon.notify import notify
 from gateway.daemon.reference import load_reference
 from gateway.daemon.supervision import keep_running
+from gateway.domain.limits import Limits
 from gateway.errors import ConfigError
 from gateway.pipeline.publication import Destination, Publication
 from gateway.pipeline.runner import Runner
@@ -125,12 +127,18 @@ def checked(settings: Settings) -> Reference:
         data_dir=Path(analysis.data_dir) if analysis.data_dir else None,
     )
     for section in settings.drivers:
-        _driver(section, reference, SystemClock())
+        _driver(section, settings.limits, reference, SystemClock())
     return reference
 
 
-def _driver(section: DriverSection, reference: Reference, clock: Clock) -> Driver:
-    context = DriverContext(name=section.name, check=reference.anatomy.check, clock=clock)
+def _driver(section: DriverSection, limits: Limits, reference: Reference, clock: Clock) -> Driver:
+    context = DriverContext(
+        name=section.name,
+        anatomy=reference.anatomy,
+        clock=clock,
+        timezone=None if section.timezone is None else ZoneInfo(section.timezone),
+        limits=limits,
+    )
     try:
         return section.plugin.create(section.settings, context)
     except ConfigError as error:
@@ -228,7 +236,7 @@ def _inputs(parts: _Parts) -> dict[str, Job]:
     """Every driver, and the housekeeping that ends examinations and clears retained messages."""
     jobs: dict[str, Job] = {"housekeeping": lambda: _housekeeping(parts)}
     for section in parts.settings.drivers:
-        driver = _driver(section, parts.reference, parts.clock)
+        driver = _driver(section, parts.settings.limits, parts.reference, parts.clock)
         intake = parts.journal.intake(section.name, section.cart, parts.runner.deliver)
         jobs[f"driver {section.name}"] = functools.partial(driver.run, intake)
     return jobs

@@ -5,11 +5,19 @@ is this recording possible, which of two sites is more distal, may a segment cou
 """
 
 import enum
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from gateway.domain.recording import Modality, Recording
 from gateway.errors import DataError, did_you_mean
+
+# ISO/IEEE 11073-10101 as DICOM and HL7 write it: partition and number.
+_MDC: Final = re.compile(r"[0-9]{1,3}:[0-9]{1,6}")
+
+# What spellings of a site may differ in, beside case.
+_IGNORED: Final = {ord(character): None for character in " -_\t\u00a0"}
 
 
 class Standing(enum.StrEnum):
@@ -41,6 +49,9 @@ class Nerve:
     excluded: tuple[ExcludedSegment, ...] = ()
     sensory_nerves: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        _check_mdc(self.mdc)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Muscle:
@@ -48,6 +59,22 @@ class Muscle:
 
     text: str
     mdc: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_mdc(self.mdc)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """A coded branch (side unspecified) of a nerve we know; `recording_site` where it leaves only one."""
+
+    mdc: str
+    nerve: str
+    text: str
+    recording_site: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_mdc(self.mdc)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +95,8 @@ class Anatomy:
     muscles: Mapping[str, Muscle]
     sensory_stimulation_sites: tuple[str, ...]
     sensory_recording_sites: tuple[str, ...]
+    branches: tuple[Branch, ...] = ()
+    site_aliases: Mapping[str, str] = field(default_factory=dict)
 
     def check(self, recording: Recording) -> Recording:
         """The recording with its nerve under this anatomy's name; DataError when it cannot exist."""
@@ -84,6 +113,24 @@ class Anatomy:
             _among("stimulation_site", recording.stimulation_site, nerve.sites)
             _among("recording_site", recording.recording_site, tuple(self.muscles))
         return recording if name == recording.nerve else replace(recording, nerve=name)
+
+    def site_named(self, text: str, aliases: Mapping[str, str] | None = None) -> str | None:
+        """The site that free text names, without regard to case, blanks, `-` and `_`; None for none of ours.
+
+        `aliases` are spellings beside those of this anatomy, and win over them.
+        """
+        wanted = _spelling(text)
+        for spellings in (aliases or {}, {name: name for name in self.sites}, self.site_aliases):
+            for spelling, site in spellings.items():
+                if _spelling(spelling) == wanted:
+                    return site
+        return None
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """Every stimulation and recording site by name, motor and sensory, each once."""
+        motor = (site for nerve in self.nerves.values() for site in nerve.sites)
+        return tuple(dict.fromkeys((*motor, *self.sensory_stimulation_sites, *self.sensory_recording_sites)))
 
     def order(self, nerve: str, point: SitePoint) -> tuple[int, float]:
         """A key that sorts the stimulation points of a nerve from distal to proximal."""
@@ -116,6 +163,15 @@ class Anatomy:
         edges = {site for entry in self.nerves[nerve].excluded for site in (entry.distal, entry.proximal)}
         inner = [pair[1] for pair in self.named_segments(nerve, distal, proximal)[:-1]]
         return tuple(site for site in inner if site in edges)
+
+
+def _check_mdc(code: str | None) -> None:
+    if code is not None and not _MDC.fullmatch(code):
+        raise DataError("not an MDC code, write it as 7:132", "mdc")
+
+
+def _spelling(text: str) -> str:
+    return text.casefold().translate(_IGNORED)
 
 
 def _among(what: str, value: str, known: tuple[str, ...]) -> None:

@@ -31,6 +31,11 @@ class Side(enum.StrEnum):
     RIGHT = "right"
 
 
+# What a machine says against a signal it sends all the same (DICOM PS3.3 C.10.9). One that is disconnected,
+# invalid or uncalibrated is not a recording.
+SignalStatus = Literal["questionable", "unzeroed"]
+
+
 class NoResponse(enum.Enum):
     """The nerve was stimulated and nothing came back. Not zero, not missing."""
 
@@ -200,6 +205,7 @@ class Recording:
     averages: int | None = None
     montage_id: str | None = None
     operator: str | None = None
+    signal_status: SignalStatus | None = None
     measured: Response | None = None
     waveform: Waveform | None = None
 
@@ -213,6 +219,8 @@ class Recording:
             value = getattr(self, name)
             if value is not None and not least <= value <= _LONGEST_MM:
                 raise DataError(f"{value} is impossible ({least:g} to {_LONGEST_MM:g})", name)
+        if self.averages is not None and not 1 <= self.averages <= _MOST_AVERAGES:
+            raise DataError(f"must be a count of sweeps, at most {_MOST_AVERAGES}", "averages")
 
     @property
     def name(self) -> str:
@@ -222,6 +230,7 @@ class Recording:
         return f"{self.modality} {self.nerve} {self.side} {where}"
 
 
+_MOST_AVERAGES: Final = 1_000_000  # a whole day of stimuli at 10 Hz is fewer
 _LONGEST_MM: Final = 3000.0  # longer than any nerve
 _LENGTHS: Final = (
     ("site_position_mm", 0.0),

@@ -29,3 +29,8 @@ def reduction_percent(reference: float, value: float) -> float:
 def quotient(part: float, whole: float, decimals: int) -> float:
     """Part by whole, computed in decimals, rounded half up."""
     return half_up(Decimal(repr(float(part))) / Decimal(repr(float(whole))), decimals)
+
+
+def scaled(value: float, power: int) -> float:
+    """`value` times 10**power, in decimals: 0.0224 mV is 22.4 uV, not 22.400000000000002."""
+    return float(Decimal(repr(float(value))).scaleb(power))

@@ -69,6 +69,8 @@ def evoked(recording: Recording, settings: MarkerSettings) -> Evoked:
     else:
         graded, filled = _filled(device, ours)
         quality = (*quality, *_disagreements(device, ours, settings))
+    if recording.signal_status is not None:
+        quality = (f"signal_{recording.signal_status}", *quality)
     if graded is NO_RESPONSE:
         quality = ("response_absent", *quality)
     return Evoked(

@@ -125,7 +125,14 @@ NerveKey = tuple[str, Side]
 
 def fold(opened: StudyOpened, facts: Iterable[Fact]) -> Study:
     """The study that `opened` and then `facts`, in order of arrival, amount to."""
-    study = Study(header=opened.header)
+    header, ended = opened.header, False
+    recordings: list[Recording] = []  # not `with_fact`, which copies all of them for each
     for fact in facts:
-        study = study.with_fact(fact)
-    return study
+        if isinstance(fact, Recording):
+            recordings.append(fact)
+            ended = False
+        elif isinstance(fact, StudyOpened):
+            header = header.with_later(fact.header)
+        else:
+            ended = True
+    return Study(header=header, recordings=tuple(recordings), ended=ended)

@@ -8,11 +8,13 @@ is `schemas/study.schema.json`.
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import date, datetime
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 import numpy as np
 
+from gateway.domain.anatomy import Anatomy
+from gateway.domain.limits import Limits
 from gateway.domain.recording import (
     NO_RESPONSE,
     Modality,
@@ -25,124 +27,42 @@ from gateway.domain.recording import (
     Stimulus,
     Waveform,
 )
+from gateway.domain.rounding import scaled
 from gateway.domain.study import ClinicalFacts, Device, Order, Patient, Study, StudyHeader
 from gateway.errors import DataError
+from gateway.formats import Document, Reading
+from gateway.formats.study_shapes import (
+    DocumentShape,
+    HeaderShape,
+    MeasuredShape,
+    RecordingShape,
+    StimulusShape,
+    WaveformShape,
+    refuse_doubles,
+    samples_of,
+    shaped,
+)
 
 SCHEMA: Final = "emg-gateway/study/1"
-# A full day of 60 sweeps of 4,000 samples is under 2 MiB; beyond this it is not an examination.
-LARGEST_DOCUMENT: Final = 64 * 1024 * 1024
 
 Check = Callable[[Recording], Recording]
-Count = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 T = TypeVar("T")
 
-
-class _Strict(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Every object of the document refuses keys it does not know."""
-
-
-class _Patient(_Strict):
-    id: str | None = None
-    family: str | None = None
-    given: str | None = None
-    birth_date: str | None = None
-    sex: Literal["F", "M", "O", "U"] | None = None
-    height_cm: float | None = None
-    weight_kg: float | None = None
+# As in LIS records; a time at the edge of the calendar overflows in another zone.
+_YEARS: Final = range(1900, 2100)
+_LONGEST_TIME: Final = 40  # RFC 3339 with nanoseconds has 35 characters
 
 
-class _Device(_Strict):
-    manufacturer: str | None = None
-    model: str | None = None
-    serial: str | None = None
-
-
-class _Order(_Strict):
-    placer: str | None = None
-    accession: str | None = None
-
-
-class _Clinical(_Strict):
-    symptom_onset_days: float | None = None
-    umn_signs: bool | None = None
-    anti_gm1_igm: Literal["positive", "negative"] | None = None
-    csf_protein_g_l: float | None = None
-    plexus_mri_abnormal: bool | None = None
-    ivig_response: bool | None = None
-
-
-class _Stimulus(_Strict):
-    intensity_ma: float | None = None
-    duration_ms: float | None = None
-    supramaximal: bool | None = None
-
-
-class _Measured(_Strict):
-    response: Literal["present", "absent"] | None = None
-    onset_latency_ms: float | None = None
-    peak_latency_ms: float | None = None
-    amplitude_mv: float | None = None
-    amplitude_uv: float | None = None
-    peak_to_peak_mv: float | None = None
-    peak_to_peak_uv: float | None = None
-    negative_area_mv_ms: float | None = None
-    negative_duration_ms: float | None = None
-    total_duration_ms: float | None = None
-
-
-class _Waveform(_Strict):
-    sampling_rate_hz: float
-    start_ms: float
-    microvolts_per_count: float
-    samples: list[Count]
-
-
-class _Recording(_Strict):
-    modality: Literal["motor", "sensory"]
-    nerve: str
-    side: Literal["left", "right"]
-    recording_site: str
-    stimulation_site: str
-    site_position_mm: float | None = None
-    distance_mm: float | None = None
-    distance_to_recording_mm: float | None = None
-    recorded_at: str | None = None
-    skin_temperature_c: float | None = None
-    stimulus: _Stimulus | None = None
-    filter_hz: tuple[float, float] | None = None
-    gain_uv_per_div: float | None = None
-    notch_hz: float | None = None
-    averages: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    montage_id: str | None = None
-    operator: str | None = None
-    measured: _Measured | None = None
-    waveform: _Waveform | None = None
-
-
-class _Header(_Strict):
-    study_id: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-    performed_at: str
-    simulated: bool = False
-    patient: _Patient = msgspec.field(default_factory=_Patient)
-    device: _Device = msgspec.field(default_factory=_Device)
-    order: _Order = msgspec.field(default_factory=_Order)
-    clinical: _Clinical = msgspec.field(default_factory=_Clinical)
-
-
-class _Document(_Header, kw_only=True):
-    schema: Literal["emg-gateway/study/1"]
-    recordings: list[_Recording]
-
-
-def decode(data: bytes, check: Check) -> Study:
+def decode(data: bytes, check: Check, limits: Limits = Limits()) -> Study:  # noqa: B008  # frozen
     """The study a document holds; `check` refuses a recording that cannot exist."""
-    if len(data) > LARGEST_DOCUMENT:
-        raise DataError(f"the document is larger than {LARGEST_DOCUMENT} bytes")
-    parsed = _decoded(data, _Document)
+    if len(data) > limits.document_bytes:
+        raise DataError(f"the document is larger than {limits.document_bytes} bytes")
+    parsed = shaped(data, DocumentShape)
+    refuse_doubles(data)
     recordings = []
     for index, entry in enumerate(parsed.recordings):
         try:
-            recordings.append(check(_recording(entry)))
+            recordings.append(check(_recording(entry, limits.sweep_samples)))
         except DataError as error:
             raise error.within(f"recordings[{index}]") from error
     return Study(header=_header(parsed), recordings=tuple(recordings))
@@ -155,27 +75,40 @@ def encode(study: Study) -> bytes:
     return msgspec.json.encode({**document, "recordings": recordings})
 
 
+class _StudyJson:
+    """The Study document as `gateway.formats.Format`: one file is one study."""
+
+    name: Final = "study"
+    suffix: Final = ".study.json"
+    folds: Final = False
+
+    def sniff(self, start: bytes) -> bool:
+        """Whether it starts as a JSON object does."""
+        return start.lstrip(b" \t\r\n").startswith(b"{")
+
+    def read(self, data: bytes, reading: Reading) -> Document:
+        """The study of the document."""
+        return Document(study=decode(data, reading.anatomy.check, reading.limits))
+
+    def write(self, study: Study, _anatomy: Anatomy) -> tuple[bytes, ...]:
+        """The one document that carries `study`."""
+        return (encode(study),)
+
+
+FORMAT: Final = _StudyJson()
+
+
 def decode_recording(data: bytes) -> Recording:
     """A recording from the form `recording_object` gave it."""
-    return _recording(_decoded(data, _Recording))
+    return _recording(shaped(data, RecordingShape))
 
 
 def decode_header(data: bytes) -> StudyHeader:
     """A header from the form `header_object` gave it."""
-    return _header(_decoded(data, _Header))
+    return _header(shaped(data, HeaderShape))
 
 
-def _decoded(data: bytes, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(data, type=kind)
-    except msgspec.ValidationError as error:
-        reason, _, place = str(error).partition(" - at `")
-        raise DataError(reason, place.rstrip("`").removeprefix("$").lstrip(".")) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"not valid JSON: {error}") from error
-
-
-def _header(parsed: _Header) -> StudyHeader:
+def _header(parsed: HeaderShape) -> StudyHeader:
     _check_time(parsed.performed_at, "performed_at")
     _check_date(parsed.patient.birth_date)
     return StudyHeader(
@@ -190,12 +123,16 @@ def _header(parsed: _Header) -> StudyHeader:
 
 
 def _check_time(text: str, place: str) -> None:
+    if len(text) > _LONGEST_TIME:
+        raise DataError("not an RFC 3339 date and time", place)
     try:
-        aware = datetime.fromisoformat(text).tzinfo is not None
+        moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise DataError("not an RFC 3339 date and time", place) from error
-    if not aware:
+    if moment.tzinfo is None:
         raise DataError("the offset from UTC is missing, write it behind the time: +01:00", place)
+    if moment.year not in _YEARS:
+        raise DataError(f"the year is not within {_YEARS[0]} to {_YEARS[-1]}", place)
 
 
 def _check_date(text: str | None) -> None:
@@ -206,12 +143,12 @@ def _check_date(text: str | None) -> None:
         raise DataError("not a date, write it as YYYY-MM-DD", "patient.birth_date") from error
 
 
-def _recording(parsed: _Recording) -> Recording:
+def _recording(parsed: RecordingShape, most_samples: int | None = None) -> Recording:
     if parsed.recorded_at is not None:
         _check_time(parsed.recorded_at, "recorded_at")
     modality = Modality(parsed.modality)
     values = msgspec.structs.asdict(parsed)
-    stimulus = parsed.stimulus or _Stimulus()
+    stimulus = parsed.stimulus or StimulusShape()
     return Recording(
         **values
         | {
@@ -219,7 +156,7 @@ def _recording(parsed: _Recording) -> Recording:
             "side": Side(parsed.side),
             "stimulus": _placed("stimulus", lambda: Stimulus(**msgspec.structs.asdict(stimulus))),
             "measured": _placed("measured", lambda: _response(modality, parsed.measured)),
-            "waveform": _placed("waveform", lambda: _waveform(parsed.waveform)),
+            "waveform": _placed("waveform", lambda: _waveform(parsed.waveform, most_samples)),
         }
     )
 
@@ -231,7 +168,7 @@ def _placed(place: str, build: Callable[[], T]) -> T:
         raise error.within(place) from error
 
 
-def _response(modality: Modality, parsed: _Measured | None) -> Response | None:
+def _response(modality: Modality, parsed: MeasuredShape | None) -> Response | None:
     if parsed is None:
         return None
     values = {name: value for name, value in msgspec.structs.asdict(parsed).items() if value is not None}
@@ -249,18 +186,18 @@ def _response(modality: Modality, parsed: _Measured | None) -> Response | None:
         if ours in values:
             raise DataError(f"given beside {ours}: send one of them", name)
         sent = values.pop(name)
-        values[ours] = sent / 1000 if unit == "mv" else sent * 1000
+        values[ours] = scaled(sent, -3 if unit == "mv" else 3)
     return kind(**values)
 
 
-def _waveform(parsed: _Waveform | None) -> Waveform | None:
+def _waveform(parsed: WaveformShape | None, most_samples: int | None) -> Waveform | None:
     if parsed is None:
         return None
     return Waveform(
         sampling_rate_hz=parsed.sampling_rate_hz,
         start_ms=parsed.start_ms,
         microvolts_per_count=parsed.microvolts_per_count,
-        samples=np.array(parsed.samples, dtype=np.int32),
+        samples=np.array(samples_of(parsed, most_samples), dtype=np.int32),
     )
 
 

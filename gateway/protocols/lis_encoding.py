@@ -14,9 +14,9 @@ import numpy as np
 from gateway.domain.recording import Modality, NoResponse, Recording, Waveform
 from gateway.domain.study import ClinicalFacts, Patient, Study, StudyHeader
 from gateway.errors import DataError
-from gateway.protocols.lis_profile import CLINICAL, QUANTITIES, STIMULUS, WAVE_ENCODING, WAVEFORM
-from gateway.protocols.lis_syntax import Delimiters, decimal, lis_date, lis_time
-from gateway.protocols.quantities import NO_RESPONSE_CODE
+from gateway.protocols.lis_profile import CLINICAL, STIMULUS, WAVE_ENCODING, WAVEFORM
+from gateway.protocols.lis_syntax import Delimiters, decimal, lis_date, lis_time, name
+from gateway.protocols.quantities import MACHINE_MARKS, NO_RESPONSE_CODE
 
 # One part holds any usual sweep (2,500 samples) and, with its 10,924 characters of base64, fits in a frame.
 PART_SAMPLES: Final = 4096
@@ -116,6 +116,7 @@ def _stim(recording: Recording, number: int) -> str:
         _measure(recording.gain_uv_per_div, "uV"),
         _measure(recording.notch_hz, "Hz"),
         _text(recording.montage_id),
+        (recording.signal_status or "").upper(),
     )
 
 
@@ -125,7 +126,7 @@ def _values(recording: Recording) -> Iterator[tuple[str, str, str]]:
     if isinstance(marks, NoResponse):
         yield NO_RESPONSE_CODE, "1", ""
     elif marks is not None:
-        for quantity in QUANTITIES[recording.modality].values():
+        for quantity in MACHINE_MARKS[recording.modality].values():
             value: float | None = getattr(marks, quantity.field)
             if value is not None:
                 yield quantity.code, decimal(value), quantity.unit
@@ -168,7 +169,7 @@ def _components(*parts: str | None) -> str:
 
 
 def _text(text: str | None) -> str:
-    return _DELIMITERS.escaped(text or "")
+    return _DELIMITERS.escaped(name(text or "", "a name or an identifier") or "")
 
 
 def _record(*fields: str) -> str:

@@ -114,6 +114,7 @@ class Deframer:
         self._max_frame = max_frame
         self._buffer = bytearray()
         self._in_frame = False
+        self._given_up = False
         self._overlong = False
         self._scanned = 0
 
@@ -127,12 +128,16 @@ class Deframer:
 
         A frame with ENQ or EOT in it cannot: the sender has given up on it, and its calls are no progress.
         """
-        lost = self._overlong or ENQ in self._buffer or EOT in self._buffer
+        lost = self._overlong or self._given_up
         return len(self._buffer) if self._in_frame and not lost else 0
 
     def feed(self, data: bytes) -> None:
         """Take what was read from the line."""
         self._buffer += data
+
+    def truncate(self, size: int) -> None:
+        """Forget what is held beyond `size` bytes."""
+        del self._buffer[size:]
 
     def clear(self) -> None:
         """Forget everything, a half frame included."""
@@ -141,8 +146,9 @@ class Deframer:
 
     def next_enquiry(self) -> bool:
         """Whether an ENQ came; drops it and everything before it. For a link at rest."""
-        _, enquiry, self._buffer = self._buffer.partition(ENQ)
-        return bool(enquiry)
+        found = self._buffer.find(ENQ)
+        del self._buffer[: len(self._buffer) if found < 0 else found + 1]
+        return found >= 0
 
     def next_piece(self) -> Piece | None:
         """The next frame or control character; None when more bytes are needed. For a link in use."""
@@ -164,10 +170,7 @@ class Deframer:
     def _next_frame(self) -> Piece | None:
         end = _FRAME_END.search(self._buffer, self._scanned)
         if end is None:
-            if len(self._buffer) > self._max_frame:
-                self._overlong = True
-                del self._buffer[:-_KEPT]
-            self._scanned = max(0, len(self._buffer) - _KEPT)
+            self._note_progress()
             return None
         restart = end.group() == EOT + ENQ
         raw = bytes(self._buffer[: end.end()])
@@ -183,6 +186,15 @@ class Deframer:
         except DataError as error:
             return Defective(str(error))
 
+    def _note_progress(self) -> None:
+        """Keep what the new bytes of an unfinished frame tell, so that none is looked at again."""
+        new = self._buffer[self._scanned :]
+        self._given_up = self._given_up or ENQ in new or EOT in new
+        if len(self._buffer) > self._max_frame:
+            self._overlong = True
+            del self._buffer[:-_KEPT]
+        self._scanned = max(0, len(self._buffer) - _KEPT)
+
     def _leave_frame(self) -> None:
-        self._in_frame = self._overlong = False
+        self._in_frame = self._given_up = self._overlong = False
         self._scanned = 0

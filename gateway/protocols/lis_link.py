@@ -164,9 +164,6 @@ class Receiver:
         What a sender that does not wait for its answer sends behind a frame is kept; call again (with
         `b""`) after the answer. What exceeds the capacity is lost, and its frames are asked for again.
         """
-        if self.pending:
-            self._deframer.feed(data[: max(0, self._capacity - self.held)])
-            return []
         before = self._deframer.filling
         self._deframer.feed(data)
         events: list[ReceiverEvent] = []
@@ -175,6 +172,8 @@ class Receiver:
             if heard is None:
                 break
             events += heard
+        if self.pending:
+            self._deframer.truncate(self._capacity)
         # A 64,000-character frame takes 67 s at 9600 baud, so the 30 s run from its last byte, not its first.
         if not events and self._deframer.filling > before:
             self._restart_timer()

@@ -16,7 +16,7 @@ time without a zone is in the zone the driver is told. P-17, P-18, O-19, O-20, C
 motor neuron signs, anti-GM1 IgM POS or NEG, CSF protein, plexus MRI, IVIg response) and what STIM carries
 behind the filter may be missing: M-11 distance to the recording electrode, M-12 position of an inching site,
 M-13 time, M-14 operator, M-15 number of averages, M-16 gain (uV per division), M-17 notch filter, M-18
-montage.
+montage, M-19 what the machine says of the signal (QUESTIONABLE or UNZEROED).
 """
 
 import base64
@@ -26,11 +26,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, TypeVar
 
-from gateway.domain.recording import NO_RESPONSE, Modality, NoResponse, Side, Stimulus
+from gateway.domain.recording import NO_RESPONSE, Modality, NoResponse, Side, SignalStatus, Stimulus
 from gateway.domain.study import ClinicalFacts, Device, Order, Patient
 from gateway.errors import DataError
-from gateway.protocols.lis_syntax import Record, iso_date, number, quantity
-from gateway.protocols.quantities import MOTOR, NO_RESPONSE_CODE, SENSORY, Quantity, by_code
+from gateway.protocols.lis_syntax import Record, iso_date, name, number, quantity
+from gateway.protocols.quantities import MACHINE_MARKS, NO_RESPONSE_CODE
 
 _T = TypeVar("_T")
 
@@ -39,19 +39,6 @@ WAVEFORM: Final = "WAVE"
 CLINICAL: Final = "CLIN"
 WAVE_ENCODING: Final = "int16le-base64"
 
-# Beside the codes that HL7 messages carry: what else a machine can mark, named in the same way.
-_ALSO_MOTOR: Final = (Quantity("CMAP-PLAT", "CMAP peak latency", "ms", "peak_latency_ms"),)
-_ALSO_SENSORY: Final = (
-    Quantity("SNAP-DUR", "SNAP negative-peak duration", "ms", "negative_duration_ms"),
-    Quantity("SNAP-TDUR", "SNAP total duration", "ms", "total_duration_ms"),
-)
-QUANTITIES: Final = {
-    Modality.MOTOR: by_code((*MOTOR, *_ALSO_MOTOR)),
-    Modality.SENSORY: by_code((*SENSORY, *_ALSO_SENSORY)),
-}
-
-# A sweep lasts 20 to 100 ms at 10 to 50 kHz, 5,000 samples at most; 10 s at 100 kHz is a mistake.
-MAX_SAMPLES: Final = 1_000_000
 MAX_PARTS: Final = 10_000  # no less than 100 samples a part
 MAX_STUDY_ID: Final = 64  # as in the Study document
 
@@ -61,6 +48,11 @@ _FLAGS: Final[dict[str, bool | None]] = {"Y": True, "N": False, "U": None, "": N
 _GM1: Final[dict[str, Literal["positive", "negative"] | None]] = {
     "POS": "positive",
     "NEG": "negative",
+    "": None,
+}
+_STATUSES: Final[dict[str, SignalStatus | None]] = {
+    "QUESTIONABLE": "questionable",
+    "UNZEROED": "unzeroed",
     "": None,
 }
 _SEXES: Final[dict[str, Literal["F", "M", "O", "U"] | None]] = {
@@ -98,6 +90,7 @@ class StimRecord:
     gain_uv_per_div: float | None = None
     notch_hz: float | None = None
     montage_id: str = ""
+    signal_status: SignalStatus | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +129,7 @@ def subject_of(record: Record) -> str:
 def is_foreign(record: Record) -> bool:
     """Whether an R record carries a quantity this profile does not have, such as one the cart derived."""
     code = subject_of(record)
-    known = code == NO_RESPONSE_CODE or any(code in quantities for quantities in QUANTITIES.values())
+    known = code == NO_RESPONSE_CODE or any(code in quantities for quantities in MACHINE_MARKS.values())
     return record.kind == "R" and bool(code) and not known
 
 
@@ -151,7 +144,7 @@ def _key(parts: list[str], place: str) -> Key:
     modality, nerve, side, recording_site, stimulation_site = parts
     if modality.lower() not in tuple(Modality) or side.lower() not in tuple(Side):
         raise DataError("not MOTOR or SENSORY, nerve, left or right, recording site, stimulation site", place)
-    if not (nerve and recording_site and stimulation_site):
+    if not all(name(part, place) for part in (nerve, recording_site, stimulation_site)):
         raise DataError("the nerve or a site is missing", place)
     return Key(Modality(modality.lower()), nerve, Side(side.lower()), recording_site, stimulation_site)
 
@@ -173,24 +166,25 @@ def read_stim(record: Record) -> StimRecord:
         distance_to_recording_mm=_optional(record, 11, "mm"),
         site_position_mm=_optional(record, 12, "mm"),
         recorded_at=record.text(13),
-        operator=record.text(14),
+        operator=name(record.text(14), "M-14") or "",
         averages=None if averages is None else int(averages),
         gain_uv_per_div=_optional(record, 16, "uV"),
         notch_hz=_optional(record, 17, "Hz"),
-        montage_id=record.text(18),
+        montage_id=name(record.text(18), "M-18") or "",
+        signal_status=_one_of(_STATUSES, record, 19, "QUESTIONABLE or UNZEROED"),
     )
 
 
 def read_result(record: Record, key: Key, code: str) -> ResultRecord:
     """An R record of `key`; DataError for an unknown code, a value that is no number, an unknown unit."""
-    recorded_at, operator = record.text(13), record.components(11, 1)[0]
+    recorded_at, operator = record.text(13), name(record.components(11, 1)[0], "R-11") or ""
     if code == NO_RESPONSE_CODE:
         if record.text(4) != "1":
             raise DataError(f"the value of {NO_RESPONSE_CODE} is 1", "R-4")
         return ResultRecord(field="", value=NO_RESPONSE, recorded_at=recorded_at, operator=operator)
-    known = QUANTITIES[key.modality].get(code)
+    known = MACHINE_MARKS[key.modality].get(code)
     if known is None:
-        codes = ", ".join((*QUANTITIES[key.modality], NO_RESPONSE_CODE))
+        codes = ", ".join((*MACHINE_MARKS[key.modality], NO_RESPONSE_CODE))
         raise DataError(f"unknown quantity of a {key.modality} recording; known: {codes}", "R-3")
     value = quantity(record.text(4), record.text(5), known.unit, f"R-4 {code}")
     return ResultRecord(field=known.field, value=value, recorded_at=recorded_at, operator=operator)
@@ -224,8 +218,8 @@ def ends_waveform(record: Record) -> bool:
 
 
 def read_device(record: Record) -> Device:
-    """H-5, the cart as it names itself."""
-    manufacturer, model, serial = (part or None for part in record.components(5, 3))
+    """H-5, the cart as it names itself; DataError when that cannot be a name."""
+    manufacturer, model, serial = (name(part, "H-5") for part in record.components(5, 3))
     return Device(manufacturer=manufacturer, model=model, serial=serial)
 
 
@@ -240,9 +234,9 @@ def read_patient(record: Record) -> tuple[Patient, list[DataError]]:
             wrong.append(error)
             return None
 
-    family, given = (part or None for part in record.components(6, 2))
+    family, given = attempt(lambda: [name(part, "P-6") for part in record.components(6, 2)]) or (None, None)
     patient = Patient(
-        id=record.text(4) or None,
+        id=attempt(lambda: name(record.text(4), "P-4")),
         family=family,
         given=given,
         birth_date=attempt(lambda: iso_date(record.text(8), "P-8") if record.text(8) else None),
@@ -258,7 +252,8 @@ def read_order(record: Record) -> tuple[str, Order]:
     study_id = record.text(3)
     if not 1 <= len(study_id) <= MAX_STUDY_ID:
         raise DataError(f"the study id must have 1 to {MAX_STUDY_ID} characters", "O-3")
-    return study_id, Order(placer=record.text(19) or None, accession=record.text(20) or None)
+    placer, accession = name(record.text(19), "O-19"), name(record.text(20), "O-20")
+    return study_id, Order(placer=placer, accession=accession)
 
 
 def read_clinical(record: Record) -> ClinicalFacts:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import Final
 
+from gateway.domain.limits import Limits
 from gateway.domain.recording import Recording
 from gateway.domain.study import Device, ExamEnded, Fact, Patient, StudyHeader
 from gateway.errors import DataError
@@ -22,6 +23,12 @@ from gateway.protocols.lis_sweep import Sweep
 from gateway.protocols.lis_syntax import Delimiters, Record, decode_text, rfc3339
 
 _MANUFACTURER_RECORDS: Final = (profile.STIMULUS, profile.WAVEFORM, profile.CLINICAL)
+
+# A message is one examination, at most a few; one that opens more studies than a laboratory sees in a week is
+# not a message.
+MOST_STUDIES: Final = 100
+# An examination of 60 recordings, each with a dozen quantities left out, is told in full.
+MOST_REFUSALS: Final = 1000
 
 __all__ = ["Assembler", "Delivery", "Rejected", "Result", "encode_study"]
 
@@ -61,8 +68,11 @@ class _Message:
 class Assembler:
     """One link session: records in order of arrival to deliveries. Holds one recording at most.
 
+    Of a session full of errors the first `MOST_REFUSALS` are told, the last of them with a word that others
+    follow.
     `check` canonicalises a recording or raises DataError; `timezone` is that of times without one (None:
-    this machine's); `received_at` (RFC 3339) stands in for a message without a time of its own.
+    this machine's); `max_samples` is the longest waveform taken; `received_at` (RFC 3339) stands in for a
+    message without a time of its own.
     """
 
     def __init__(
@@ -71,20 +81,59 @@ class Assembler:
         check: Callable[[Recording], Recording],
         timezone: tzinfo | None = None,
         terminator_ends_exam: bool = True,
+        max_samples: int = Limits().sweep_samples,
         received_at: str | None = None,
     ) -> None:
         self.received_at = received_at
         self._check = check
         self._timezone = timezone
         self._terminator_ends_exam = terminator_ends_exam
+        self._max_samples = max_samples
         self._count = 0
         self._message: _Message | None = None
         self._sweep: Sweep | None = None
         self._studies: dict[tuple[str, str | None], StudyHeader] = {}
         self._refusing = False
+        self._refusals = 0
 
     def feed(self, raw: bytes) -> list[Result]:
         """What one record, without its CR, amounts to."""
+        return self._told(self._record(raw))
+
+    def reject(self, reason: str) -> list[Result]:
+        """A record came that could not even be kept; it takes the recording it may belong to with it."""
+        self._count += 1
+        return self._told([] if self._refusing else self._unreadable(self._place("?"), reason, ""))
+
+    def end_of_message(self) -> list[Result]:
+        """EOT: what is open is complete; the examination stays open."""
+        results = self._complete()
+        self._reset()
+        return self._told(results)
+
+    def drop_open(self, reason: str) -> list[Result]:
+        """The line fell silent or the sender gave up: an open recording is not complete and never will be."""
+        return self._told(self._drop(reason))
+
+    def interrupted(self) -> list[Result]:
+        """The gateway stopped here: measured values stand, a waveform that lacks parts does not."""
+        sweep, results = self._sweep, list[Result]()
+        if sweep and not sweep.broken and sweep.drop_unfinished_waveform():
+            results.append(Rejected(sweep.place, f"{sweep.name}: waveform parts are missing"))
+            sweep.broken = not sweep.measured
+        return self._told(results) + self.end_of_message()
+
+    def _told(self, results: list[Result]) -> list[Result]:
+        told: list[Result] = []
+        for result in results:
+            self._refusals += isinstance(result, Rejected)
+            if isinstance(result, Delivery) or self._refusals < MOST_REFUSALS:
+                told.append(result)
+            elif self._refusals == MOST_REFUSALS:
+                told.append(replace(result, reason=f"{result.reason}; what else is refused is not told"))
+        return told
+
+    def _record(self, raw: bytes) -> list[Result]:
         self._count += 1
         text = decode_text(raw)
         kind = text[:1] if not text[1:2].isalnum() else "?"
@@ -104,38 +153,19 @@ class Assembler:
         except DataError as error:
             return [*results, Rejected(place, str(error))]
 
-    def reject(self, reason: str) -> list[Result]:
-        """A record came that could not even be kept; it takes the recording it may belong to with it."""
-        self._count += 1
-        return [] if self._refusing else self._unreadable(self._place("?"), reason, "")
-
-    def end_of_message(self) -> list[Result]:
-        """EOT: what is open is complete; the examination stays open."""
-        results = self._complete()
-        self._reset()
-        return results
-
-    def drop_open(self, reason: str) -> list[Result]:
-        """The line fell silent or the sender gave up: an open recording is not complete and never will be."""
+    def _drop(self, reason: str) -> list[Result]:
         sweep, self._sweep = self._sweep, None
         self._reset()
         return [Rejected(sweep.place, f"{sweep.name}: {reason}")] if sweep and not sweep.broken else []
 
-    def interrupted(self) -> list[Result]:
-        """The gateway stopped here: measured values stand, a waveform that lacks parts does not."""
-        sweep, results = self._sweep, list[Result]()
-        if sweep and not sweep.broken and sweep.drop_unfinished_waveform():
-            results.append(Rejected(sweep.place, f"{sweep.name}: waveform parts are missing"))
-            sweep.broken = not sweep.measured
-        return results + self.end_of_message()
-
     def _header(self, text: str) -> list[Result]:
         place = self._place("H")
         if self._message is not None:
-            dropped = self.drop_open("a second H record came before it was complete")
+            dropped = self._drop("a second H record came before it was complete")
             return dropped + self._refuse_message(place, "a second H record; all up to L is refused")
         try:
             record = Record(text, Delimiters.declared_in(text))
+            device = profile.read_device(record)
         except DataError as error:
             return self._refuse_message(place, str(error))
         performed_at, results = self.received_at, list[Result]()
@@ -147,7 +177,7 @@ class Assembler:
         if performed_at is None:
             return results + self._refuse_message(place, "H-14: no date and time")
         simulated = record.text(12) not in ("", "P")
-        self._message = _Message(record.delimiters, profile.read_device(record), simulated, performed_at)
+        self._message = _Message(record.delimiters, device, simulated, performed_at)
         return results
 
     def _body(self, message: _Message, record: Record, place: str) -> list[Result]:
@@ -191,8 +221,10 @@ class Assembler:
         return []
 
     def _file(self, message: _Message, header: StudyHeader) -> None:
-        message.study = header
-        self._studies[header.study_id, header.patient.id] = header
+        identity = header.study_id, header.patient.id
+        if identity not in self._studies and len(self._studies) >= MOST_STUDIES:
+            raise DataError(f"more than {MOST_STUDIES} studies in a message", "O-3")
+        message.study = self._studies[identity] = header
 
     def _part(self, record: Record, place: str, subject: str) -> list[Result]:
         try:
@@ -202,7 +234,7 @@ class Assembler:
         results: list[Result] = []
         if self._sweep is not None and not self._sweep.accepts(key, subject):
             results += self._complete()
-        sweep = self._sweep = self._sweep or Sweep(place, self._timezone)
+        sweep = self._sweep = self._sweep or Sweep(place, self._timezone, self._max_samples)
         try:
             sweep.take(record, key, subject)
         except DataError as error:
@@ -214,7 +246,7 @@ class Assembler:
         results: list[Result] = []
         if self._sweep is not None and subject and self._sweep.has(subject):
             results += self._complete()
-        sweep = self._sweep = self._sweep or Sweep(place, self._timezone)
+        sweep = self._sweep = self._sweep or Sweep(place, self._timezone, self._max_samples)
         return results + self._break(sweep, place, reason)
 
     def _break(self, sweep: Sweep, place: str, reason: str) -> list[Result]:

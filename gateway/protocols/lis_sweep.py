@@ -21,7 +21,6 @@ from gateway.domain.recording import (
 )
 from gateway.errors import DataError
 from gateway.protocols.lis_profile import (
-    MAX_SAMPLES,
     STIMULUS,
     WAVEFORM,
     Key,
@@ -41,11 +40,12 @@ _BYTES_PER_SAMPLE: Final = 2
 class Sweep:
     """The records of one recording. `place` is where it began; `complete` after its last waveform part."""
 
-    def __init__(self, place: str, timezone: tzinfo | None) -> None:
+    def __init__(self, place: str, timezone: tzinfo | None, max_samples: int) -> None:
         self.place: Final = place
         self.broken = False
         self.complete = False
         self._timezone = timezone
+        self._max_samples = max_samples
         self._key: Key | None = None
         self._subjects: set[str] = set()
         self._stim = StimRecord()
@@ -53,8 +53,9 @@ class Sweep:
         self._recorded_at = ""
         self._operator = ""
         self._scale: Scale | None = None
+        self._part = 0
         self._parts = 0
-        self._pieces: list[bytes] = []
+        self._samples = bytearray()
 
     @property
     def name(self) -> str:
@@ -90,17 +91,18 @@ class Sweep:
 
     def drop_unfinished_waveform(self) -> bool:
         """Forget a waveform whose parts did not all come; whether there was one."""
-        unfinished = 0 < len(self._pieces) < self._parts
+        unfinished = 0 < self._part < self._parts
         if unfinished:
-            self._pieces.clear()
+            self._part = 0
+            self._samples.clear()
         return unfinished
 
     def recording(self) -> Recording:
         """What the records amount to; DataError when they do not make a recording."""
         if self._key is None:
             raise DataError("no record says which recording it is")
-        if 0 < len(self._pieces) < self._parts:
-            raise DataError(f"waveform part {len(self._pieces) + 1} of {self._parts} is missing", "M-9")
+        if 0 < self._part < self._parts:
+            raise DataError(f"waveform part {self._part + 1} of {self._parts} is missing", "M-9")
         stim = self._stim
         return Recording(
             modality=self._key.modality,
@@ -119,6 +121,7 @@ class Sweep:
             notch_hz=stim.notch_hz,
             averages=stim.averages,
             montage_id=stim.montage_id or None,
+            signal_status=stim.signal_status,
             operator=self._operator or None,
             measured=self._response(self._key.modality),
             waveform=self._waveform(),
@@ -138,15 +141,15 @@ class Sweep:
         self._operator = self._operator or operator
 
     def _add_part(self, wave: WaveRecord) -> None:
-        expected = len(self._pieces) + 1
+        expected = self._part + 1
         if wave.part != expected:
             raise DataError(f"waveform part {wave.part} of {wave.parts}, expected part {expected}", "M-9")
-        if self._pieces and (wave.scale, wave.parts) != (self._scale, self._parts):
+        if self._part and (wave.scale, wave.parts) != (self._scale, self._parts):
             raise DataError("the scale or the number of parts is not that of part 1", "M-5 to M-9")
-        if sum(map(len, self._pieces), len(wave.samples)) > MAX_SAMPLES * _BYTES_PER_SAMPLE:
-            raise DataError(f"a waveform of more than {MAX_SAMPLES} samples", "M-10")
-        self._scale, self._parts = wave.scale, wave.parts
-        self._pieces.append(wave.samples)
+        if len(self._samples) + len(wave.samples) > self._max_samples * _BYTES_PER_SAMPLE:
+            raise DataError(f"a waveform of more than {self._max_samples} samples", "M-10")
+        self._scale, self._part, self._parts = wave.scale, wave.part, wave.parts
+        self._samples += wave.samples
 
     def _response(self, modality: Modality) -> Response | None:
         if not self._values:
@@ -157,11 +160,11 @@ class Sweep:
         return MotorMarks(**values) if modality is Modality.MOTOR else SensoryMarks(**values)
 
     def _waveform(self) -> Waveform | None:
-        if self._scale is None or not self._pieces:
+        if self._scale is None or not self._part:
             return None
         return Waveform(
             sampling_rate_hz=self._scale.sampling_rate_hz,
             start_ms=self._scale.start_ms,
             microvolts_per_count=self._scale.microvolts_per_count,
-            samples=np.frombuffer(b"".join(self._pieces), dtype="<i2").astype(np.int32),
+            samples=np.frombuffer(self._samples, dtype="<i2").astype(np.int32),
         )

@@ -15,6 +15,9 @@ from gateway.errors import DataError
 
 # Characters that numbers, times, site names and base64 are made of: as delimiters they would cut these up.
 _NOT_DELIMITERS: Final = frozenset("+-./:=_")
+_LONGEST_NAME: Final = 250  # what HL7 v2.5.1 gives a patient's identifier (PID-3) and name (PID-5)
+# No record of the profile has more; what stands behind them is not cut up.
+_MOST_FIELDS: Final = 64
 _ESCAPED: Final = re.compile(r"([FSREHN]|X(?:[0-9A-Fa-f]{2})+)")
 # Control characters, which a frame may not carry, and the blanks at the ends, which readers drop.
 _HEXADECIMAL: Final = re.compile(r"[\x00-\x1f\x7f]|\A | \Z")
@@ -81,12 +84,12 @@ class Record:
 
     def __init__(self, text: str, delimiters: Delimiters) -> None:
         self.delimiters = delimiters
-        self._fields = text.split(delimiters.field)
+        self._fields = text.split(delimiters.field, _MOST_FIELDS)
         self.kind = self._fields[0]
 
     def raw(self, number: int) -> str:
         """The field as sent, "" where the record ends before it."""
-        return self._fields[number - 1] if number <= len(self._fields) else ""
+        return self._fields[number - 1] if number <= min(len(self._fields), _MOST_FIELDS) else ""
 
     def text(self, number: int) -> str:
         """The field's text, blanks around it removed; "" where there is none."""
@@ -94,9 +97,16 @@ class Record:
 
     def components(self, number: int, count: int) -> list[str]:
         """The first `count` components of a field, "" for those it does not have."""
-        parts = self.raw(number).split(self.delimiters.component)
+        parts = self.raw(number).split(self.delimiters.component, count)
         parts += [""] * (count - len(parts))
         return [self.delimiters.unescaped(part.strip(" ")) for part in parts[:count]]
+
+
+def name(text: str, place: str) -> str | None:
+    """A name or an identifier, None for none; DataError when it is too long to be one."""
+    if len(text) > _LONGEST_NAME:
+        raise DataError(f"longer than {_LONGEST_NAME} characters", place)
+    return text or None
 
 
 # UCUM units the profile knows: what they measure, and the power of ten

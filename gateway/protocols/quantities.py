@@ -1,4 +1,4 @@
-"""The codes of measured quantities (system 99EMGGW), as LIS records and HL7 messages carry them.
+"""The codes of measured quantities (system 99EMGGW), as LIS, DICOM and HL7 carry them.
 
 LOINC stands beside a code where one is known to exist; no other LOINC code was found, none is invented.
 Units are UCUM.
@@ -36,6 +36,12 @@ SENSORY: Final = (
     Quantity("SNAP-AMP", "SNAP amplitude, baseline to negative peak", "uV", "amplitude_uv", "98698-4"),
     Quantity("SNAP-PPA", "SNAP amplitude, peak to peak", "uV", "peak_to_peak_uv"),
 )
+# Beside the codes that HL7 messages carry: what else a machine can mark, named in the same way.
+_ALSO_MOTOR: Final = (Quantity("CMAP-PLAT", "CMAP peak latency", "ms", "peak_latency_ms"),)
+_ALSO_SENSORY: Final = (
+    Quantity("SNAP-DUR", "SNAP negative-peak duration", "ms", "negative_duration_ms"),
+    Quantity("SNAP-TDUR", "SNAP total duration", "ms", "total_duration_ms"),
+)
 NO_RESPONSE_CODE: Final = "NORESP"
 
 
@@ -47,3 +53,9 @@ def of(modality: Modality) -> tuple[Quantity, ...]:
 def by_code(quantities: Iterable[Quantity]) -> dict[str, Quantity]:
     """The same quantities, found by code."""
     return {quantity.code: quantity for quantity in quantities}
+
+
+MACHINE_MARKS: Final = {
+    Modality.MOTOR: by_code((*MOTOR, *_ALSO_MOTOR)),
+    Modality.SENSORY: by_code((*SENSORY, *_ALSO_SENSORY)),
+}

@@ -71,10 +71,11 @@ def test_several_files_are_printed_in_their_order_and_each_bad_one_is_a_line(
 
     assert run(["analyze", *map(str, (broken, other, missing, block))]) == 65
 
+    rest = "simulated, patient, device, order, clinical, schema, recordings"
     found, errors = documents(capsys)
     assert [document["study_id"] for document in found] == ["S-2", "S-1"]
     assert errors == [
-        f"emg-gateway: {broken}: Object contains unknown field `study`",
+        f"emg-gateway: {broken}: an unknown key; known: study_id, performed_at, {rest}",
         f"emg-gateway: {missing}: No such file or directory",
     ]
 
@@ -85,25 +86,25 @@ def test_several_files_are_printed_in_their_order_and_each_bad_one_is_a_line(
         (b"", "not valid JSON"),
         (b"\xff\xfe", "not valid JSON"),
         (b"[]", "Expected `object`, got `array`"),
-        (b'{"x\\n\\u001b[31my": 1}', r"unknown field `x \x1b[31my`"),
+        (b'{"x\\n\\u001b[31my": 1}', "an unknown key; known: study_id"),
     ],
 )
 def test_what_is_no_study_document_is_one_line(
     capsys: Capture, tmp_path: Path, content: bytes, place: str
 ) -> None:
-    (tmp_path / "bad.json").write_bytes(content)
-    assert run(["analyze", str(tmp_path / "bad.json")]) == 65
+    (tmp_path / "bad.study.json").write_bytes(content)
+    assert run(["analyze", str(tmp_path / "bad.study.json")]) == 65
     found, (error,) = documents(capsys)
     assert found == []
-    assert error.startswith(f"emg-gateway: {tmp_path}/bad.json: ")
+    assert error.startswith(f"emg-gateway: {tmp_path}/bad.study.json: ")
     assert place in error
 
 
 def test_a_bad_value_is_named_with_its_place_in_the_document(capsys: Capture, tmp_path: Path) -> None:
     text = study_json.encode(study(motor("wrist"), motor("below_elbow"))).decode()
-    (tmp_path / "bad.json").write_text(text.replace('"below_elbow"', '"knee"'), "utf-8")
-    assert run(["analyze", str(tmp_path / "bad.json")]) == 65
-    assert "bad.json: recordings[1]: stimulation_site: " in capsys.readouterr().err
+    (tmp_path / "bad.study.json").write_text(text.replace('"below_elbow"', '"knee"'), "utf-8")
+    assert run(["analyze", str(tmp_path / "bad.study.json")]) == 65
+    assert "bad.study.json: recordings[1]: stimulation_site: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

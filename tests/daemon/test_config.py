@@ -10,6 +10,7 @@ from gateway.daemon.config import (
     AnalysisSection,
     GatewaySection,
     Hl7Section,
+    LimitsSection,
     MqttSection,
     Settings,
     effective,
@@ -18,6 +19,7 @@ from gateway.daemon.config import (
     parse,
 )
 from gateway.daemon.reference import load_reference, shipped_data
+from gateway.domain.limits import Limits
 from gateway.errors import ConfigError
 
 DRIVER = '[[drivers]]\nname = "room-1"\ntype = "serial_lis"\nurl = "serial:///dev/ttyUSB0"\n'
@@ -51,11 +53,18 @@ def test_the_shipped_configuration_shows_every_default() -> None:
 
 def test_the_shipped_configuration_shows_every_key() -> None:
     driver = parse(DRIVER, "lab.toml").drivers[0]
-    sections = (GatewaySection, AnalysisSection, MqttSection, Hl7Section, driver.plugin.settings)
+    sections = (
+        GatewaySection,
+        AnalysisSection,
+        LimitsSection,
+        MqttSection,
+        Hl7Section,
+        driver.plugin.settings,
+    )
     keys = {field.name for section in sections for field in msgspec.structs.fields(section)}
     shown = set(re.findall(r"^(?:# )?([a-z0-9_]+) = ", shipped("gateway.toml"), re.MULTILINE))
 
-    assert shown == keys | {"name", "type", "cart"}
+    assert shown == keys | {"name", "type", "cart", "timezone"}
 
 
 def test_what_the_shipped_configuration_comments_out_can_be_switched_on() -> None:
@@ -97,6 +106,13 @@ def test_what_is_shown_reads_back_as_the_same_settings(text: str) -> None:
     assert parse(tomli_w.dumps(effective(settings)), "shown.toml") == settings
 
 
+def test_the_limits_are_those_of_the_code_unless_the_configuration_says_otherwise() -> None:
+    assert parse("", "lab.toml").limits == Limits()
+    assert parse("[limits]\nsweep_samples = 2147483647\n", "lab.toml").limits == Limits(
+        sweep_samples=2**31 - 1
+    )
+
+
 def test_a_driver_without_a_cart_has_the_gateways() -> None:
     settings = parse('[gateway]\ncart = "ward-3"\n' + DRIVER, "lab.toml")
     assert settings.drivers[0].cart == "ward-3"
@@ -116,6 +132,11 @@ def test_a_drivers_settings_are_of_the_type_it_declares() -> None:
         ('[gateway]\nsit = "a"\n', "unknown key 'sit' in [gateway]; did you mean 'site'?"),
         ("[gateway]\nzzz = 1\n", "unknown key 'zzz' in [gateway]"),
         ('[gateway]\n"a\\nb" = 1\n', "unknown key 'a\\nb' in [gateway]"),
+        (
+            "[limits]\nrecord_byte = 1\n",
+            "unknown key 'record_byte' in [limits]; did you mean 'record_bytes'?",
+        ),
+        ("[limit]\n", "unknown section [limit]; did you mean 'limits'?"),
         (HL7 + "ack_timeout = 1\n", "unknown key 'ack_timeout' in [hl7[0]]; did you mean 'ack_timeout_s'?"),
         (HL7 + HL7 + "intrim = true\n", "unknown key 'intrim' in [hl7[1]]; did you mean 'interim'?"),
         (DRIVER + "baud = 1\n", "unknown key 'baud' in [drivers[0]]; did you mean 'baudrate'?"),
@@ -136,6 +157,11 @@ def test_an_unknown_word_is_named_with_the_one_that_was_meant(text: str, told: s
         ("[gateway]\nexam_timeout_s = inf\n", "[gateway].exam_timeout_s: Expected `float` <= 31622400.0"),
         ('[gateway]\nsite = "Lab 1"\n', "[gateway].site: use 1 to 32 of a-z 0-9 _ -"),
         ('[gateway]\nsite = "lab1\\n"\n', "[gateway].site: use 1 to 32 of a-z 0-9 _ -"),
+        ("[limits]\ndocument_bytes = 0\n", "[limits].document_bytes: Expected `int` >= 1"),
+        ("[limits]\nrecord_bytes = -1\n", "[limits].record_bytes: Expected `int` >= 1"),
+        ("[limits]\nsweep_samples = 2147483648\n", "[limits].sweep_samples: Expected `int` <= 2147483647"),
+        ("[limits]\nsweep_samples = 1e6\n", "[limits].sweep_samples: Expected `int`, got `float`"),
+        ("[[limits]]\n", "[limits]: Expected `object`, got `array`"),
         ("[analysis]\ncriteria = [1]\n", "[analysis].criteria[0]: Expected `str`, got `int`"),
         ("[mqtt]\n", "[mqtt]: Object missing required field `url`"),
         ("hl7 = [3]\n", "[hl7[0]]: Expected `object`, got `int`"),
@@ -147,6 +173,7 @@ def test_an_unknown_word_is_named_with_the_one_that_was_meant(text: str, told: s
         (DRIVER.replace("url", "# url"), "[drivers[0]]: Object missing required field `url`"),
         (DRIVER + "baudrate = 0\n", "[drivers[0]].baudrate: Expected `int` >= 1"),
         (DRIVER + 'timezone = "Mars"\n', "[drivers[0]]: unknown timezone 'Mars'"),
+        (DRIVER + 'timezone = "../etc/passwd"\n', "[drivers[0]]: unknown timezone '../etc/passwd'"),
         (DRIVER + DRIVER, "two [[drivers]] are named 'room-1'; give each its own name"),
         (HL7 + HL7, "two [[hl7]] are named 'engine'; give each its own name"),
     ],

@@ -225,3 +225,10 @@ def unknown_names(anatomy: Anatomy) -> Iterator[str]:
 
 def test_the_shipped_tables_speak_of_what_the_anatomy_knows() -> None:
     assert list(unknown_names(load_reference().anatomy)) == []
+
+
+def test_a_code_that_is_none_is_refused_with_its_file(tmp_path: Path) -> None:
+    text = (shipped_data() / "anatomy" / "standard.toml").read_text("utf-8").replace('"7:740"', '"seven"')
+    assert refused(own(tmp_path, "anatomy", text)) == (
+        "anatomy/own.toml: mdc: not an MDC code, write it as 7:132"
+    )

@@ -129,3 +129,35 @@ def test_every_code_is_one_of_a_side_neutral_triple() -> None:
 
     assert all(int(code.removeprefix("7:")) % 4 == 0 for code in codes)
     assert len(set(codes)) == len(codes)
+
+
+@pytest.mark.parametrize(
+    ("text", "site"),
+    [
+        ("wrist", "wrist"),
+        ("Below elbow", "below_elbow"),
+        ("ABOVE-ELBOW", "above_elbow"),
+        ("be", "below_elbow"),
+        ("Erb's Point", "erb"),
+        ("Pop Fossa", "popliteal_fossa"),
+        ("Digit V", "digit_5"),
+        ("snuffbox", "snuffbox"),
+        ("knee", None),
+        ("", None),
+    ],
+)
+def test_a_site_is_known_by_its_usual_spellings(text: str, site: str | None) -> None:
+    assert ANATOMY.site_named(text) == site
+
+
+def test_a_laboratory_s_own_spelling_wins() -> None:
+    assert ANATOMY.site_named("Handgelenk", {"handgelenk": "wrist"}) == "wrist"
+    assert ANATOMY.site_named("BE", {"be": "elbow"}) == "elbow"
+
+
+def test_every_alias_and_branch_names_something_we_know() -> None:
+    assert set(ANATOMY.site_aliases.values()) <= set(ANATOMY.sites)
+    assert {branch.nerve for branch in ANATOMY.branches} <= set(ANATOMY.nerves)
+    codes = [entry.mdc for entry in (*ANATOMY.nerves.values(), *ANATOMY.muscles.values(), *ANATOMY.branches)]
+    known = [code for code in codes if code is not None]
+    assert len(set(known)) == len(known)

@@ -9,7 +9,7 @@ assessment, as long as it is not built, and `later` says what the row reads then
 `later` into the columns before it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,12 +19,8 @@ import gateway
 from drivers.simulator import SIMULATOR
 from gateway.domain.assessment import document
 from gateway.domain.findings import NOT_CHECKED
-from gateway.domain.study import ExamEnded, Study
-from gateway.formats import study_json
+from gateway.domain.study import Study
 from gateway.pipeline.stages import assessment, examine
-from gateway.protocols.lis_frames import Frame, cut, encode_frame
-from gateway.protocols.lis_link import FrameAccepted, Receiver
-from gateway.protocols.lis_records import Assembler, Delivery, encode_study
 from tests.factories import reference
 
 PERFORMED_AT = "2026-11-02T10:15:00+01:00"
@@ -170,39 +166,3 @@ def test_what_a_gate_would_change_is_said_not_to_be_checked(scenario: str) -> No
     assert answer.gate in NOT_CHECKED
     assert f"not_checked:{answer.gate}" in assessed(examination(scenario, 7))["mmn"]["caveats"]
     assert all(getattr(answer, column) != value for column, value in answer.later.items())
-
-
-@pytest.mark.parametrize("scenario", ANSWERS)
-def test_an_examination_is_judged_alike_whichever_way_it_came(scenario: str) -> None:
-    study = examination(scenario, 7)
-
-    by_document = study_json.decode(study_json.encode(study), reference().anatomy.check)
-    by_line = over_the_line(study)
-
-    assert by_line.recordings == by_document.recordings == study.recordings
-    assert assessed(by_line) == assessed(by_document) == assessed(study)
-
-
-def over_the_line(study: Study) -> Study:
-    """The study as a host makes it of the frames that carry it."""
-    assembler, receiver = Assembler(check=reference().anatomy.check), Receiver()
-    receiver.receive(b"\x05")
-    record = b""
-    results = []
-    for number, (text, last) in enumerate(frames(encode_study(study)), start=1):
-        (accepted,) = receiver.receive(encode_frame(Frame(number % 8, text, last)))
-        assert isinstance(accepted, FrameAccepted)
-        receiver.acknowledge()
-        record += accepted.text
-        if accepted.last:
-            results += assembler.feed(record.removesuffix(b"\r"))
-            record = b""
-    deliveries = [result for result in results if isinstance(result, Delivery)]
-    assert len(deliveries) == len(results)
-    *recordings, ended = [delivery.fact for delivery in deliveries]
-    assert ended == ExamEnded(by="device")
-    return Study(header=deliveries[0].header, recordings=tuple(recordings), ended=True)  # type: ignore[arg-type]
-
-
-def frames(records: Sequence[str]) -> Sequence[tuple[bytes, bool]]:
-    return [piece for record in records for piece in cut(record.encode() + b"\r")]

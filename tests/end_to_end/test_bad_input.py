@@ -150,7 +150,7 @@ FILES = {
     "nerve.study.json": (broken(nerve="optic"), "recordings[0]: nerve: unknown nerve; known: median"),
     "value.study.json": (broken(distance_mm=-3), "recordings[0]: distance_mm: -3"),
     "site.study.json": (broken(stimulation_site="knee"), "recordings[0]: stimulation_site: unknown"),
-    "key.study.json": (broken(amplitud_mv=3), "recordings[0]: Object contains unknown field `amplitud_mv`"),
+    "key.study.json": (broken(amplitud_mv=3), "recordings[0]: an unknown key; known: "),
     "type.study.json": (broken(nerve=7), "recordings[0].nerve: Expected `str`, got `int`"),
 }
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.domain.limits import Limits
 from gateway.domain.recording import (
     NO_RESPONSE,
     Modality,
@@ -22,7 +23,6 @@ from gateway.domain.recording import (
 from gateway.domain.study import ClinicalFacts, Device, ExamEnded, Order, Patient, Study, StudyHeader
 from gateway.errors import DataError
 from gateway.protocols.lis_encoding import PART_SAMPLES
-from gateway.protocols.lis_profile import MAX_SAMPLES
 from gateway.protocols.lis_records import Assembler, Delivery, Rejected, Result, encode_study
 from gateway.protocols.lis_sweep import Sweep
 
@@ -293,7 +293,7 @@ def test_what_makes_no_recording_is_rejected(records: list[str], reason: str):
 
 
 def test_the_waveform_is_limited():
-    part = [0] * (MAX_SAMPLES // 2 + 1)
+    part = [0] * (Limits().sweep_samples // 2 + 1)
     (rejected,) = rejections(message(wave(part, "1^3"), wave(part, "2^3"), wave([1], "3^3"), ELBOW))
     assert "more than 1000000 samples" in rejected.reason
 
@@ -477,7 +477,7 @@ def test_an_interruption_keeps_measured_values_and_drops_half_a_waveform():
 
 def test_a_sweep_without_a_record_is_no_recording():
     with pytest.raises(DataError, match="which recording"):
-        Sweep("record 1", UTC).recording()
+        Sweep("record 1", UTC, 10).recording()
 
 
 @pytest.mark.parametrize("records", [(wave([1, 2], "1^2"),), (AMP, wave([1, 2], "2^2")), ()])
