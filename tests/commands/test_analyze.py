@@ -1,5 +1,6 @@
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,14 @@ from jsonschema import Draft202012Validator
 
 from gateway.commands.main import run
 from gateway.daemon.reference import shipped_data
-from gateway.formats import study_json
-from tests.factories import motor, motor_marks, sensory, study
+from gateway.domain.study import Patient, Study
+from gateway.formats import lis, study_json
+from gateway.formats.dicom.writing import Encoding
+from gateway.formats.dicom.writing import write as write_dicom
+from tests.factories import cmap, motor, motor_marks, reference, sensory, study
 from tests.schemas import schema
 
+SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
 Capture = pytest.CaptureFixture[str]
 VALID = Draft202012Validator(schema("assessment"))
 WEAK = motor_marks(amplitude_mv=3.0, negative_area_mv_ms=9.5)
@@ -204,3 +209,108 @@ def test_on_a_terminal_it_is_text(capsys: Capture, monkeypatch: pytest.MonkeyPat
     assert run(["analyze", str(block)]) == 0
     assert capsys.readouterr().out.startswith("Study S-1, 2026-11-02T10:15:00+01:00\n")
     analyzed(capsys, block, "--format", "json")
+
+
+# Files of other formats
+
+
+def exported(folder: Path, whole: Study, encoding: Encoding = Encoding()) -> list[Path]:  # noqa: B008
+    """The files a cart exports of a study, one a recording."""
+    paths = []
+    for number, content in enumerate(write_dicom(whole, reference().anatomy, encoding)):
+        paths.append(folder / f"IM{number:06}")  # carts give no suffix
+        paths[-1].write_bytes(content)
+    return paths
+
+
+@pytest.fixture
+def curves() -> Study:
+    """A block of the ulnar nerve in the forearm, as curves; the study's id is a UID."""
+    sweeps = (
+        motor("wrist", waveform=cmap(amplitude_uv=9000), measured=None),
+        motor("below_elbow", waveform=cmap(amplitude_uv=3000, onset_ms=7), measured=None),
+    )
+    return study(*sweeps, study_id="1.2.826.0.1.3680043.8.498.1")
+
+
+def test_the_files_of_one_dicom_study_fold_in_the_order_of_the_first(
+    capsys: Capture, tmp_path: Path, block: Path, curves: Study
+) -> None:
+    distal, proximal = exported(tmp_path, curves)
+
+    assert run(["analyze", str(distal), str(block), str(proximal), str(distal)]) == 0
+
+    (folded, other), errors = documents(capsys)
+    assert errors == []
+    assert other["study_id"] == "S-1"
+    assert folded["study_id"] == curves.header.study_id
+    assert [entry["stimulation_site"] for entry in folded["recordings"]] == ["wrist", "below_elbow"]
+    assert folded["segments"][0]["finding"] == "definite_block"
+
+
+def test_the_polarity_of_dicom_files_is_what_it_is_said_to_be(
+    capsys: Capture, tmp_path: Path, curves: Study
+) -> None:
+    paths = exported(tmp_path, curves, Encoding(polarity="negative_up"))
+
+    right = analyzed(capsys, *paths, "--polarity", "negative_up")
+    wrong = analyzed(capsys, *paths)
+
+    assert right["segments"][0]["finding"] == "definite_block"
+    assert wrong["recordings"][0]["marks"] != right["recordings"][0]["marks"]
+
+
+def test_files_of_one_study_and_two_patients_are_not_folded(
+    capsys: Capture, tmp_path: Path, curves: Study
+) -> None:
+    distal, proximal = exported(tmp_path, curves)
+    stranger = replace(curves, header=replace(curves.header, patient=Patient(id="P-2")))
+    proximal.write_bytes(write_dicom(stranger, reference().anatomy)[1])
+
+    assert run(["analyze", str(distal), str(proximal)]) == 65
+
+    (document,), (error,) = documents(capsys)
+    assert len(document["recordings"]) == 1
+    assert error == f"emg-gateway: {proximal}: the study of an earlier file, but another patient id"
+
+
+def test_what_of_a_file_could_not_be_used_is_a_line_and_the_rest_is_judged(
+    capsys: Capture, tmp_path: Path
+) -> None:
+    (records,) = lis.FORMAT.write(study(motor("wrist"), motor("below_elbow", WEAK)), reference().anatomy)
+    path = tmp_path / "cart.lis"
+    path.write_bytes(records.replace(b"CMAP-AMP|3.0|mV", b"CMAP-AMP|3.0|kg"))
+
+    assert run(["analyze", str(path)]) == 65
+
+    (document,), (error,) = documents(capsys)
+    assert [entry["stimulation_site"] for entry in document["recordings"]] == ["wrist"]
+    assert error.startswith(f"emg-gateway: {path}: record ")
+
+
+def test_the_limits_of_the_configuration_hold(capsys: Capture, tmp_path: Path, block: Path) -> None:
+    config = tmp_path / "gateway.toml"
+    config.write_text("[limits]\ndocument_bytes = 100\n", "utf-8")
+
+    assert run(["analyze", "--config", str(config), str(block)]) == 65
+
+    assert "larger than 100 bytes" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not SAMPLES.is_dir(), reason="the folder with sample files of others is not there")
+@pytest.mark.parametrize(
+    ("sample", "reason"),
+    [
+        ("dicom/waveform_ecg.dcm", "SOPClassUID: must be "),
+        ("astm/yumizen_result.astm", "H-2: declares fewer than four different delimiters"),
+        ("edf/short_psg.edf", "not a file of a known format; known: "),
+        ("xml/dpncheck_template.xml", "not a file of a known format; known: "),
+    ],
+)
+def test_real_files_of_other_kinds_are_refused_with_the_reason(
+    capsys: Capture, sample: str, reason: str
+) -> None:
+    assert run(["analyze", str(SAMPLES / sample)]) == 65
+    found, (error,) = documents(capsys)
+    assert found == []
+    assert reason in error
