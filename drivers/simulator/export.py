@@ -1,7 +1,8 @@
 """The cart's export: a study goes into a folder as a cart stores it there, file after file.
 
 A file is written under a hidden name and gets its own when it is complete; with a fault it does not. Its name
-comes from its content, so it holds nothing about the patient, and another study never takes its place.
+is a digest of the whole export and a number: it holds nothing about the patient, another study never takes
+its place, and names sort in the order of the recordings.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from gateway.domain.study import Study
 from gateway.errors import CannotCreate
 from gateway.formats import Format
 
-_NAME_DIGITS: Final = 16  # 64 bits of a digest: no two files meet by chance
+_NAME_DIGITS: Final = 16  # 64 bits of a digest: no two exports meet by chance
 # `in_place`: about a second a file, in steps short enough that its size never seems settled.
 _STEPS: Final = 10
 _STEP_S: Final = 0.1
@@ -55,11 +56,12 @@ class Export:
         pause_s = Pace(speed).takes_s(BETWEEN_STIMULATIONS_S)
         documents = form.write(replace(study, header=replace(study.header, simulated=True)), anatomy)
         _must_exist(into)
-        for number, document in enumerate(documents):
-            if number:
+        export = hashlib.sha256(b"".join(documents)).hexdigest()[:_NAME_DIGITS]
+        for number, document in enumerate(documents, start=1):
+            if number > 1:
                 await asyncio.sleep(pause_s)
-            for name, content in _files(document, form.suffix, fault):
-                await self._store(into / name, content, fault)
+            for name, content in _files(f"{export}-{number:03}", document, fault):
+                await self._store(into / f"{name}{form.suffix}", content, fault)
 
     async def _store(self, path: Path, content: bytes, fault: str | None) -> None:
         try:
@@ -86,14 +88,13 @@ def _must_exist(folder: Path) -> None:
         raise CannotCreate(f"{folder}: no such folder; create it first")
 
 
-def _files(document: bytes, suffix: str, fault: str | None) -> Iterator[tuple[str, bytes]]:
+def _files(name: str, document: bytes, fault: str | None) -> Iterator[tuple[str, bytes]]:
     """The files, by name, that a document becomes."""
-    name = hashlib.sha256(document).hexdigest()[:_NAME_DIGITS]
     if fault == "truncated":
-        yield f"{name}-cut{suffix}", document[: len(document) // 2]
-    yield f"{name}{suffix}", document
+        yield f"{name}-cut", document[: len(document) // 2]
+    yield name, document
     if fault == "duplicate":
-        yield f"{name}-again{suffix}", document
+        yield f"{name}-again", document
 
 
 def _cut(content: bytes, count: int) -> list[bytes]:

@@ -1,6 +1,7 @@
 """The cart's export into a real folder, seen from who looks into it."""
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -75,7 +76,7 @@ async def test_a_study_document_is_one_file(tmp_path: Path) -> None:
 async def test_a_name_says_nothing_about_the_patient_and_comes_from_the_content(tmp_path: Path) -> None:
     await export(tmp_path)
     names = set(sizes(tmp_path))
-    assert all(len(name) == len("0123456789abcdef.json") and int(name[:16], 16) for name in names)
+    assert all(re.fullmatch(r"[0-9a-f]{16}-[0-9]{3}\.json", name) for name in names)
     await export(tmp_path)
     assert set(sizes(tmp_path)) == names
 
