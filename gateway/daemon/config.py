@@ -78,7 +78,7 @@ class Hl7Section(_Section, kw_only=True, frozen=True):
 class LimitsSection(_Section, kw_only=True, frozen=True):
     """`[limits]`: how large what comes in may be."""
 
-    document_bytes: Size = Limits().document_bytes  # a file: DICOM, Study document; the frames of a LIS session
+    document_bytes: Size = Limits().document_bytes  # a file: DICOM, Study document; a LIS session
     record_bytes: Size = Limits().record_bytes  # a LIS record, however many frames it comes in
     sweep_samples: Size = Limits().sweep_samples  # a waveform
 

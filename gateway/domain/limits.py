@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class Limits:
     """The most a single piece of input may hold; memory at the doors stays within a few times of these."""
 
-    # A full day of 60 sweeps of 4,000 samples is under 2 MiB of JSON and half a MiB of DICOM.
+    # A file, or a LIS session. A full day of 60 sweeps of 4,000 samples is under 2 MiB of JSON and half a
+    # MiB of DICOM.
     document_bytes: int = 64 * 1024 * 1024
     # The longest LIS record, a waveform of a million samples in one part, has 2.7 million characters.
     record_bytes: int = 4_000_000

@@ -40,11 +40,16 @@ class _LisRecords:
             max_samples=reading.limits.sweep_samples,
         )
         results: list[Result] = []
-        for record in _ENDS_OF_RECORD.split(data):
+        *records, rest = _ENDS_OF_RECORD.split(data)
+        for record in records:
             if len(record) > reading.limits.record_bytes:
                 results += assembler.reject(f"a record of more than {reading.limits.record_bytes} bytes")
             elif record.strip():
                 results += assembler.feed(record)
+        if rest.startswith(b"L"):  # the end of a message says nothing that could be cut off
+            results += assembler.feed(rest)
+        elif rest.strip():
+            results += assembler.reject("the file ends in the middle of a record")
         return _document([*results, *assembler.end_of_message()])
 
     def write(self, study: Study, _anatomy: Anatomy) -> tuple[bytes, ...]:

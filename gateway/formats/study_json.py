@@ -58,13 +58,13 @@ def decode(data: bytes, check: Check, limits: Limits = Limits()) -> Study:  # no
     if len(data) > limits.document_bytes:
         raise DataError(f"the document is larger than {limits.document_bytes} bytes")
     parsed = shaped(data, DocumentShape)
-    refuse_doubles(data)
     recordings = []
     for index, entry in enumerate(parsed.recordings):
         try:
             recordings.append(check(_recording(entry, limits.sweep_samples)))
         except DataError as error:
             raise error.within(f"recordings[{index}]") from error
+    refuse_doubles(data)
     return Study(header=_header(parsed), recordings=tuple(recordings))
 
 

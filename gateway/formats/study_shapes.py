@@ -188,7 +188,7 @@ def refuse_doubles(data: bytes) -> None:
             open_objects[-1].add(key)
 
 
-def _explained(reason: str, place: str, shape: type[object]) -> str:
+def _explained(reason: str, place: str, shape: type[Any]) -> str:
     """What the library found wrong, without the words that it found: they could be anything."""
     names = re.findall(r"[a-z]\w*", place)
     if reason.startswith("Object contains unknown field"):

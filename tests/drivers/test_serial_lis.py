@@ -487,6 +487,14 @@ def test_a_record_without_end_is_not_hoarded_and_takes_its_recording_with_it():
     assert f"more than {Limits().record_bytes} characters" in rejected.reason
 
 
+def test_thousands_of_records_at_once_are_refused_and_not_worked_through():
+    crowd = b"\r".join([HEAD, *[b"C|1"] * 2500, AMPLITUDE])
+    results = texts(Entry(Kind.LAST, crowd), Entry(Kind.ENDED))
+    (rejected,) = results
+    assert isinstance(rejected, Rejected)
+    assert "more than 2000 records without an end of frame" in rejected.reason
+
+
 def test_an_unfinished_overlong_record_is_an_unfinished_record():
     part = Entry(Kind.INTERMEDIATE, b"x" * 60_000)
     started = Entry(Kind.LAST, HEAD + b"\r" + AMPLITUDE)

@@ -79,6 +79,20 @@ def test_a_file_without_a_study_is_refused(content: bytes, reason: str) -> None:
         FORMAT.read(content, READING)
 
 
+@pytest.mark.parametrize("cut", [2, 7, 15])
+def test_a_last_record_that_is_cut_off_is_not_believed(cut: int) -> None:
+    whole = written(motor("wrist"), motor("below_elbow")).removesuffix(b"L|1|N\r")
+
+    found = FORMAT.read(whole[:-cut], READING)
+
+    assert [entry.stimulation_site for entry in found.study.recordings] == ["wrist"]
+    assert "the file ends in the middle of a record" in found.notices[0]
+
+
+def test_the_end_of_the_message_needs_no_end_of_its_own() -> None:
+    assert FORMAT.read(written(*WHOLE.recordings)[:-1], READING).notices == ()
+
+
 def test_sizes_are_limited() -> None:
     content = written(*WHOLE.recordings)
 
