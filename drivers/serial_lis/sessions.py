@@ -87,7 +87,7 @@ class Sessions:
                 # Written by a later version, perhaps: it is kept for that.
                 logger.error("session_unreadable", extra={"fields": fields | {"reason": error}})  # noqa: TRY400
                 continue
-            await self._deliver(results)
+            await self.deliver(results)
             logger.info("session_replayed", extra={"fields": fields})
             await self._hold(session.id, left)
 
@@ -138,7 +138,7 @@ class Sessions:
             await self._count(self._held[0])
 
     async def deliver(self, results: Sequence[Result]) -> None:
-        """Journal the facts of a live session, and settle with them what was held."""
+        """Journal the facts of a session, and settle with them what was held of earlier ones."""
         deliveries = [result for result in results if isinstance(result, Delivery)]
         for held in [held for held in self._held if any(map(held.is_piece_of, deliveries))]:
             await self._let_go(held)

@@ -1,83 +1,44 @@
-"""Examinations, each with a gateway that is killed wherever it happens to be, again and again."""
+"""The gateway is killed at moments spread over the whole time an examination takes, in some rounds twice."""
 
-import asyncio
-import contextlib
 import random
-import signal
-import sqlite3
-from dataclasses import replace
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from itertools import chain, count
 from pathlib import Path
 
 import pytest
 
-from drivers.simulator import SIMULATOR
-from gateway.domain.recording import Recording
-from gateway.formats.study_json import decode_recording
-from gateway.sinks.receiver import Receiver
-from tests.end_to_end.conftest import DEADLINE_S, PERFORMED_AT, House
+from tests.end_to_end.examinations import InAFolder, OverALine
+from tests.end_to_end.lives import AT_ONCE, Examination, Gateways, some_at_once, survive
 
-ROUNDS = 6
-MOST_KILLS = 2
+KILLS = 100
 SEED = 20261102
-WHOLE = SIMULATOR.study("block-forearm", seed=7, performed_at=PERFORMED_AT)
-# Both nerves of the hand, motor and sensory: a block, and what it takes to call it one.
-STUDY = replace(
-    WHOLE, recordings=tuple(entry for entry in WHOLE.recordings if entry.recording_site in ("apb", "digit_2"))
-)
-FRAMES = 130  # about as many entries as the examination leaves in the journal, when nothing is sent twice
+PLACES = 10  # fewer different last steps than this, and the moments were ill chosen
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("begin", [OverALine, InAFolder])
 async def test_whenever_the_gateway_is_killed_nothing_is_lost_and_nothing_is_there_twice(
-    tmp_path: Path,
+    tmp_path: Path, begin: Callable[[Path], Examination]
 ) -> None:
-    chances = [random.Random(SEED + number) for number in range(ROUNDS)]  # noqa: S311
-    houses = [House(tmp_path / str(number)) for number in range(ROUNDS)]
-    await asyncio.gather(*map(examination, houses, chances))
+    folders = (tmp_path / str(number) for number in count())
+    chance = random.Random(SEED)  # noqa: S311
+    with Gateways() as gateways:
 
+        async def takes_s(_: int) -> float:
+            began = time.monotonic()
+            await survive(begin(next(folders)), gateways, [])
+            return time.monotonic() - began
 
-async def examination(house: House, chance: random.Random) -> None:
-    house.folder.mkdir()
-    try:
-        async with Receiver() as receiver:
-            house.engine = f"127.0.0.1:{receiver.port}"
-            daemon = await house.daemon()
-            playing = asyncio.create_task(house.play(STUDY))
-            for frames in sorted(chance.sample(range(FRAMES), chance.randint(1, MOST_KILLS))):
-                await house.until(lambda n=frames: playing.done() or entries(house) >= n, f"{frames} frames")  # type: ignore[misc]
-                daemon = await killed_and_started(house, daemon)
-            assert await playing == 0, house.log
-            if chance.random() < 0.5:  # what it was about to say is said after the start
-                await killed_and_started(house, daemon)
-            await house.until(lambda: [row["state"] for row in house.rows()] == ["delivered"], "the message")
-            received = [receiver.messages.get_nowait() for _ in range(receiver.messages.qsize())]
-    finally:
-        await house.stop()
+        async def last_steps(moments: Sequence[float]) -> list[tuple[str, ...]]:
+            lives = await survive(begin(next(folders)), gateways, moments)
+            return [tuple(steps[-1:]) for steps in lives[:-1]]
 
-    assert recordings(house) == list(STUDY.recordings)
-    assert len({entry.block for entry in received}) == 1
-    (row,) = house.rows()
-    assert row["control_id"].encode() in received[0].block
-
-
-async def killed_and_started(house: House, daemon: asyncio.subprocess.Process) -> asyncio.subprocess.Process:
-    daemon.send_signal(signal.SIGKILL)
-    async with asyncio.timeout(DEADLINE_S):
-        await daemon.wait()
-    return await house.daemon()
-
-
-def entries(house: House) -> int:
-    return int(rows(house, "SELECT count(*) FROM entry")[0][0])
-
-
-def recordings(house: House) -> list[Recording]:
-    """The recordings of the journal, in order."""
-    found = rows(house, "SELECT body FROM fact WHERE kind = 'recording' ORDER BY id")
-    return [decode_recording(body) for (body,) in found]
-
-
-def rows(house: House, query: str) -> list[tuple[bytes]]:
-    path = house.folder / "state" / "gateway.db"
-    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        return connection.execute(query).fetchall()
+        whole_s = statistics.median(await some_at_once(takes_s, range(AT_ONCE)))
+        moments = [chance.uniform(0.0, whole_s) for _ in range(KILLS)]
+        once, twice = moments[: KILLS // 2], moments[KILLS // 2 :]
+        rounds = [*((moment,) for moment in once), *zip(twice[::2], twice[1::2], strict=True)]
+        killed_at = list(chain.from_iterable(await some_at_once(last_steps, rounds)))
+    assert len(killed_at) == KILLS
+    assert len(set(killed_at)) >= PLACES
