@@ -18,6 +18,7 @@ tools={tools}
 case "$1 $2" in
 --version*) echo Python 3.11.9 ;;
 "-m venv") echo "python $*" >>"$tools/calls"; mkdir -p "$3/bin"; cp "$tools"/program/* "$3/bin/" ;;
+"-c import pip") [ ! -e "$tools/pipless" ] ;;
 "-m pip") echo "python $*" >>"$tools/calls"; [ ! -e "$tools/offline" ] ;;
 "-m pytest") echo "$*" ;;
 esac

@@ -69,7 +69,7 @@ def said(
 
 def channel(source: str | None = ADM["right"], *, unit: str | None = "uV", **values: Any) -> Dataset:
     """A channel definition; 1 uV a count."""
-    item = put(Dataset(), ChannelSensitivity="1", ChannelSampleSkew="0", WaveformBitsStored=16)
+    item = put(Dataset(), ChannelSensitivity="1", ChannelSampleSkew="0")
     if source is not None:
         put(item, ChannelSourceSequence=[code(source)])
     if unit is not None:
@@ -89,6 +89,9 @@ def group(
     channels = channels or (channel(),)
     size = {"SS": 2, "SL": 4}[interpretation]
     rows = np.array([WAVE] * len(channels) if stored is None else stored, dtype=f"{order}i{size}")
+    for one in channels:
+        if "WaveformBitsStored" not in one:
+            put(one, WaveformBitsStored=8 * size)
     item = put(
         Dataset(),
         TriggerTimeOffset="-2",

@@ -21,14 +21,14 @@ sensory_marks = st.builds(SensoryMarks, **dict.fromkeys(SensoryMarks.__dataclass
 common = {
     "side": st.sampled_from(Side),
     "distance_mm": st.none() | positive,
-    "skin_temperature_c": optional,
+    "skin_temperature_c": st.none() | st.integers(0, 500).map(lambda tenths: tenths / 10),
     "stimulus": st.builds(
         Stimulus,
         intensity_ma=optional,
-        duration_ms=optional,
+        duration_ms=st.none() | st.integers(0, 1000).map(lambda tenths: tenths / 10),
         supramaximal=st.sampled_from([None, True, False]),
     ),
-    "filter_hz": st.none() | st.tuples(numbers, numbers),
+    "filter_hz": st.none() | st.tuples(numbers, st.just(10_000.0)),
     "recorded_at": st.sampled_from([None, "2026-11-02T10:15:03+01:00", "2026-11-02T09:15:03Z"]),
     "averages": st.none() | st.integers(1, 100),
     "signal_status": st.sampled_from([None, "questionable", "unzeroed"]),

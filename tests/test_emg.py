@@ -54,6 +54,20 @@ def test_changed_requirements_are_installed_into_the_same_environment(tmp_path: 
     assert [call for call in here.calls() if " venv " in call] == []
 
 
+def test_an_environment_that_nothing_installs_into_is_made_again(tmp_path: Path) -> None:
+    """uv makes one without pip; then uv is gone."""
+    here = checkout(tmp_path, "echo run")
+    here.run()
+    here.calls()
+    (here.tools / "uv").unlink()
+    (here.tools / "pipless").touch()
+    with (here.folder / "requirements" / "demo.txt").open("a") as requirements:
+        requirements.write("# changed\n")
+
+    assert here.run()[:2] == (0, "run\n")
+    assert [call for call in here.calls() if " venv " in call] != []
+
+
 def test_what_could_not_be_installed_is_tried_again_the_next_time(tmp_path: Path) -> None:
     here = checkout(tmp_path, "echo run")
     (here.tools / "offline").touch()

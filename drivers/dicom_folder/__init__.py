@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import msgspec
 
 from drivers.dicom_folder.driver import FolderDriver
-from drivers.dicom_folder.translate import translator
+from drivers.dicom_folder.translate import recorded_at, translator
 from gateway.domain.anatomy import Anatomy
 from gateway.errors import ConfigError, did_you_mean
 from gateway.formats import Format, Polarity, Reading
@@ -57,7 +57,7 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
             description="Seconds without a change after which a file is complete; more for a cart whose"
             " export pauses.",
         ),
-    ] = 1.0
+    ] = 2.0
     patience_s: Annotated[
         float,
         msgspec.Meta(
@@ -90,10 +90,14 @@ def build(settings: Settings, context: DriverContext, document_format: Format) -
         settle_s=settings.settle_s,
         patience_s=settings.patience_s,
     )
-    folder = watch_folder(watched, driver=context.name, monotonic=context.clock.monotonic)
-    return FolderDriver(
-        context.name, folder, translator(document_format, reading, single_file=settings.single_file)
+    translate = translator(document_format, reading, single_file=settings.single_file)
+    folder = watch_folder(
+        watched,
+        driver=context.name,
+        order=recorded_at(translate),
+        monotonic=context.clock.monotonic,
     )
+    return FolderDriver(context.name, folder, translate)
 
 
 def _check_aliases(aliases: Mapping[str, str], anatomy: Anatomy) -> None:

@@ -2,8 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from gateway.domain.recording import Recording
 from gateway.domain.study import ExamEnded, Fact, StudyHeader
+from gateway.errors import DataError
 from gateway.formats import Format, Reading
 
 
@@ -17,6 +20,24 @@ class Delivery:
 
 
 Translate = Callable[[bytes], Delivery]
+
+
+def recorded_at(translate: Translate) -> Callable[[bytes], str]:
+    """What gives the device's time of a file's first recording, UTC; "" where the file does not say."""
+
+    def order(data: bytes) -> str:
+        try:
+            facts = translate(data).facts
+        except DataError:
+            return ""
+        times = [fact.recorded_at for fact in facts if isinstance(fact, Recording)]
+        return min((_utc(time) for time in times if time is not None), default="")
+
+    return order
+
+
+def _utc(time: str) -> str:
+    return datetime.fromisoformat(time).astimezone(UTC).isoformat()
 
 
 def translator(document_format: Format, reading: Reading, *, single_file: bool) -> Translate:

@@ -3,11 +3,12 @@
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from gateway.domain.recording import Recording
-from gateway.domain.study import Study
+from gateway.domain.study import Study, as_recorded
 from gateway.errors import DataError, NoInput
 from gateway.formats import Document, Format, Reading, sniffed
 from gateway.formats.study_json import recording_object
@@ -49,6 +50,9 @@ def read_study(path: Path, reading: Reading) -> Study:
     return read_document(path, reading).document.study
 
 
+_A_PART: Final = -1
+
+
 class StudyFold:
     """The studies of several files, in the order of the first file of each."""
 
@@ -58,8 +62,11 @@ class StudyFold:
 
     @property
     def studies(self) -> tuple[Study, ...]:
-        """What the files so far amount to."""
-        return tuple(self._studies.values())
+        """What the files so far amount to; the parts of a study in the order in which they were recorded."""
+        return tuple(
+            replace(study, recordings=as_recorded(study.recordings)) if number == _A_PART else study
+            for (_, _, number), study in self._studies.items()
+        )
 
     def add(self, file: DocumentFile) -> None:
         """Take the study of `file`, or add it to the one it is a part of; a recording counts once.
@@ -70,9 +77,9 @@ class StudyFold:
         if not file.format.folds:
             self._studies[file.format.name, study.header.study_id, len(self._studies)] = study
             return
-        key = (file.format.name, study.header.study_id, -1)
+        key = (file.format.name, study.header.study_id, _A_PART)
         earlier = self._studies.get(key) or Study(header=study.header)
-        if earlier.header.patient.id != study.header.patient.id:
+        if len({earlier.header.patient.id, study.header.patient.id} - {None}) > 1:
             raise DataError("the study of an earlier file, but another patient id", str(file.path))
         new = (entry for entry in study.recordings if self._is_new(study, entry))
         self._studies[key] = replace(

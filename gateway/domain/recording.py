@@ -7,7 +7,6 @@ down the pipeline, "not assessable".
 """
 
 import enum
-import math
 from dataclasses import dataclass, fields
 from typing import Final, Literal
 
@@ -65,6 +64,10 @@ _LARGEST: Final[dict[str, float]] = {
 _FASTEST_HZ: Final = 1e7
 _COARSEST_UV: Final = 1e6
 _FARTHEST_MS: Final = 1e4
+# Ten times what stimulators give (100 mA, 1 ms) and more: a slip of the unit.
+_STRONGEST_MA: Final = 1000.0
+_LONGEST_MS: Final = 100.0
+_WARMEST_C: Final = 50.0  # no skin is that warm; 331 is 33.1
 
 
 class _CheckedQuantities:
@@ -172,10 +175,10 @@ class Stimulus:
     supramaximal: bool | None = None
 
     def __post_init__(self) -> None:
-        for name in ("intensity_ma", "duration_ms"):
+        for name, most in (("intensity_ma", _STRONGEST_MA), ("duration_ms", _LONGEST_MS)):
             value = getattr(self, name)
-            if value is not None and not 0 <= value < math.inf:
-                raise DataError(f"{value} is impossible (0 or more)", name)
+            if value is not None and not 0 <= value <= most:
+                raise DataError(f"{value} is impossible (0 to {most:g})", name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +222,11 @@ class Recording:
             value = getattr(self, name)
             if value is not None and not least <= value <= _LONGEST_MM:
                 raise DataError(f"{value} is impossible ({least:g} to {_LONGEST_MM:g})", name)
+        if self.skin_temperature_c is not None and not 0 <= self.skin_temperature_c <= _WARMEST_C:
+            reason = f"{self.skin_temperature_c} is impossible (0 to {_WARMEST_C:g})"
+            raise DataError(reason, "skin_temperature_c")
+        if self.filter_hz is not None and not 0 <= self.filter_hz[0] < self.filter_hz[1]:
+            raise DataError("the high frequency must be above the low one", "filter_hz")
         if self.averages is not None and not 1 <= self.averages <= _MOST_AVERAGES:
             raise DataError(f"must be a count of sweeps, at most {_MOST_AVERAGES}", "averages")
 

@@ -4,8 +4,9 @@ A driver delivers facts (`StudyOpened`, `Recording`, `ExamEnded`); the journal k
 came; `fold` makes a `Study` of them. A clock step cannot reorder them: no time takes part.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
+from datetime import datetime
 from typing import Literal, TypeVar
 
 from gateway.domain.recording import Recording, Side
@@ -118,6 +119,16 @@ class Study:
         if isinstance(fact, StudyOpened):
             return replace(self, header=self.header.with_later(fact.header))
         return replace(self, ended=True)
+
+
+def as_recorded(recordings: Sequence[Recording]) -> tuple[Recording, ...]:
+    """Recordings that came together by the device's clock; as they came where one has no time."""
+    times = [entry.recorded_at for entry in recordings]
+    if None in times:
+        return tuple(recordings)
+    moments = [datetime.fromisoformat(time) for time in times if time is not None]
+    order = sorted(range(len(moments)), key=moments.__getitem__)
+    return tuple(recordings[index] for index in order)
 
 
 NerveKey = tuple[str, Side]

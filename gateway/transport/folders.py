@@ -39,7 +39,7 @@ class FolderSettings:
     path: Path
     max_bytes: int
     poll_s: float = 0.5
-    settle_s: float = 1.0
+    settle_s: float = 2.0
     patience_s: float = 60.0
 
 
@@ -71,19 +71,33 @@ class _Move:
     beside: Beside | None
 
 
+Order = Callable[[bytes], str]
+
+
 def watch_folder(
-    settings: FolderSettings, *, driver: str, monotonic: Callable[[], float] = time.monotonic
+    settings: FolderSettings,
+    *,
+    driver: str,
+    order: Order | None = None,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> "Folder":
-    """The drop folder of a driver; nothing is opened before the first arrival is asked for."""
-    return Folder(settings, driver, monotonic)
+    """The drop folder of a driver; nothing is opened before the first arrival is asked for.
+
+    `order` gives what files that are found together are sorted by, from their content: a copied batch has
+    lost the order it was made in.
+    """
+    return Folder(settings, driver, order, monotonic)
 
 
 class Folder:
     """What arrives in a folder, in order, and what becomes of it; build it with `watch_folder`."""
 
-    def __init__(self, settings: FolderSettings, driver: str, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, settings: FolderSettings, driver: str, order: Order | None, monotonic: Callable[[], float]
+    ) -> None:
         self._settings = settings
         self._driver = driver
+        self._order = order
         self._monotonic = monotonic
         self._settling = Settling(settle_s=settings.settle_s, patience_s=settings.patience_s)
         self._due: deque[Seen] = deque()
@@ -146,12 +160,35 @@ class Folder:
             self._watching = True
             fields = {"driver": self._driver, "path": self._settings.path}
             logger.info("folder_opened", extra={"fields": fields})
-        self._due.extend(self._settling.look(files, began, self._monotonic()))
+        self._due.extend(await self._in_order(self._settling.look(files, began, self._monotonic())))
         there = set(files)
         self._locked &= there
         self._owed = {file: move for file, move in self._owed.items() if file in there}
         if began >= self._owed_again_at:
             await self._settle_debts()
+
+    async def _in_order(self, files: Sequence[Seen]) -> Sequence[Seen]:
+        """Files found together, by their content; those that have no order in it first, by their times."""
+        order = self._order
+        if order is None or len(files) < 2:
+            return files
+        keys = {}
+        for file in files:
+            now = self._monotonic()
+            # Whoever reads it may break on it: then it must not stand in the way of the others.
+            self._settling.postpone(file, now + self._settings.patience_s)
+            keys[file] = await asyncio.to_thread(self._key, file, order)
+            self._settling.postpone(file, now)
+        return sorted(files, key=lambda file: (keys[file], file))
+
+    def _key(self, file: Seen, order: Order) -> str:
+        if self._unreadable(file) is not None:
+            return ""
+        try:
+            arrival = _arrived(self._settings.path, file)
+        except OSError:  # it is told when its turn comes
+            return ""
+        return "" if arrival is None else order(arrival.data)
 
     async def _opened(self, file: Seen) -> Arrival | None:
         """The file with its content; None when it is not to be taken, or not now."""

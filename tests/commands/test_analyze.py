@@ -248,6 +248,33 @@ def test_the_files_of_one_dicom_study_fold_in_the_order_of_the_first(
     assert folded["segments"][0]["finding"] == "definite_block"
 
 
+def test_the_order_in_which_files_are_named_changes_nothing(
+    capsys: Capture, tmp_path: Path, curves: Study
+) -> None:
+    distal, proximal = curves.recordings
+    again = replace(distal, waveform=cmap(amplitude_uv=6000))
+    timed = tuple(
+        replace(entry, recorded_at=f"2026-11-02T10:{minute}:00+01:00")
+        for entry, minute in ((distal, 15), (proximal, 17), (again, 20))
+    )
+    paths = exported(tmp_path, replace(curves, recordings=timed))
+
+    forth, back = analyzed(capsys, *paths), analyzed(capsys, *reversed(paths))
+
+    assert forth == back
+    assert forth["recordings"][0]["marks"]["amplitude_mv"] == pytest.approx(6.0, abs=0.01)
+
+
+def test_a_file_without_a_patient_id_is_of_the_study_s_patient(
+    capsys: Capture, tmp_path: Path, curves: Study
+) -> None:
+    distal, proximal = exported(tmp_path, curves)
+    nobody = replace(curves, header=replace(curves.header, patient=Patient()))
+    proximal.write_bytes(write_dicom(nobody, reference().anatomy)[1])
+
+    assert len(analyzed(capsys, distal, proximal)["recordings"]) == 2
+
+
 def test_the_polarity_of_dicom_files_is_what_it_is_said_to_be(
     capsys: Capture, tmp_path: Path, curves: Study
 ) -> None:

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -80,3 +81,26 @@ def test_a_broken_waveform_is_refused(changes: dict[str, object]) -> None:
 
 def test_a_recording_is_named_by_nerve_side_and_sites() -> None:
     assert motor("wrist", site_position_mm=85.0).name == "motor ulnar right adm wrist@85mm"
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"skin_temperature_c": 331.0}, "skin_temperature_c"),
+        ({"skin_temperature_c": -1.0}, "skin_temperature_c"),
+        ({"skin_temperature_c": float("nan")}, "skin_temperature_c"),
+        ({"filter_hz": (10_000.0, 2.0)}, "filter_hz"),
+        ({"filter_hz": (0.0, 0.0)}, "filter_hz"),
+        ({"filter_hz": (2.0, float("nan"))}, "filter_hz"),
+    ],
+)
+def test_a_slip_of_a_unit_or_of_an_order_is_refused(changes: dict[str, Any], place: str) -> None:
+    with pytest.raises(DataError) as caught:
+        motor("wrist", **changes)
+    assert caught.value.place == place
+
+
+@pytest.mark.parametrize(("name", "value"), [("intensity_ma", 38_000.0), ("duration_ms", 200.0)])
+def test_a_stimulus_that_no_stimulator_gives_is_refused(name: str, value: float) -> None:
+    with pytest.raises(DataError, match=f"{name}: .* is impossible"):
+        Stimulus(**{name: value})

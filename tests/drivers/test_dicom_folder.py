@@ -193,6 +193,17 @@ async def test_files_become_facts_and_go_to_done(lab: Lab) -> None:
     assert await lab.unfinished() == []
 
 
+async def test_a_copied_batch_is_taken_in_the_order_it_was_recorded(lab: Lab) -> None:
+    later = replace(WRIST, recorded_at="2026-11-02T10:20:00+01:00", operator="later")
+    earlier = replace(WRIST, recorded_at="2026-11-02T09:15:00Z", operator="earlier")
+    lab.put("a", later)
+    lab.put("b", earlier)
+    lab.put("c", ELBOW)
+    (lab.inbox / "d").write_bytes(b"broken")
+    await lab.run()
+    assert [entry.operator for entry in await lab.recordings()] == [None, "earlier", "later"]
+
+
 async def test_a_single_file_ends_its_examination(tmp_path: Path) -> None:
     lab = Lab(tmp_path, single_file=True)
     lab.put("1", WRIST, ELBOW)
@@ -486,7 +497,7 @@ def context(**changes: Any) -> DriverContext:
 def test_the_settings_have_sensible_defaults_and_are_documented() -> None:
     settings = msgspec.convert({"path": "/srv/emg/inbox"}, Settings)
     assert (settings.polarity, settings.single_file) == ("true", False)
-    assert (settings.poll_s, settings.settle_s, settings.patience_s) == (0.5, 1.0, 60.0)
+    assert (settings.poll_s, settings.settle_s, settings.patience_s) == (0.5, 2.0, 60.0)
     described = msgspec.json.schema(Settings)["$defs"]["Settings"]["properties"]
     assert [name for name, field in described.items() if not field.get("description")] == []
 

@@ -77,7 +77,6 @@ def test_said_twice_alike_is_fine():
     [
         (said("DISTANCE", number="70", unit="mm"), said("DISTANCE", number="71", unit="mm")),
         (said("OPERATOR", text="a"), said("OPERATOR", text="b")),
-        (said("NERVE", coded="7:134"), said("NERVE", coded="7:122")),
     ],
 )
 def test_said_twice_differently_is_refused(pair):
@@ -144,8 +143,22 @@ def test_refuses_a_value_that_is_not_certain(annotation, place, reason):
     refused(annotation, place, reason)
 
 
-def test_a_temperature_may_be_below_zero():
-    read(file(emg(annotations=[*ulnar(), said("SKIN-TEMP", number="-1", unit="Cel")])), READING)
+@pytest.mark.parametrize("slip", [("SKIN-TEMP", "331", "Cel"), ("STIM-CURRENT", "38", "A")])
+def test_a_slip_of_the_decimal_or_the_unit_is_refused(slip):
+    name, number, unit = slip
+    with pytest.raises(DataError):
+        read(file(emg(annotations=[*ulnar(), said(name, number=number, unit=unit)])), READING)
+
+
+def test_an_empty_value_says_nothing():
+    made = emg(annotations=[*ulnar(), said("MONTAGE", text=""), said("STIM-CURRENT", number="", unit="mA")])
+    (found,) = read(file(made), READING).study.recordings
+    assert (found.montage_id, found.stimulus.intensity_ma) == (None, None)
+
+
+def test_a_flag_may_be_in_small_letters():
+    (found,) = read(file(emg(annotations=[*ulnar(), said("SUPRAMAX", text="y")])), READING).study.recordings
+    assert found.stimulus.supramaximal is True
 
 
 def test_values_are_of_their_kind():

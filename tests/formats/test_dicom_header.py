@@ -11,8 +11,10 @@ from gateway.domain.study import ClinicalFacts, Device, Order, Patient, StudyHea
 from gateway.errors import DataError
 from gateway.formats import Document, Reading
 from gateway.formats.dicom.reading import read
-from tests.dicom_files import emg, file, group, said
+from tests.dicom_files import emg, file, group, put, said
 from tests.factories import reference
+
+READING = Reading(anatomy=reference().anatomy)
 
 ANATOMY = reference().anatomy
 
@@ -85,7 +87,7 @@ def test_a_time_without_a_zone_is_of_this_machine():
         ({"StudyDate": "18261102"}, "StudyDate", "not a date (YYYYMMDD)"),
         ({"StudyTime": "10:15"}, "StudyTime", "not a date and time"),
         ({"StudyTime": "256000"}, "StudyTime", "there is no such date or time"),
-        ({"StudyTime": ""}, "StudyTime", "is missing: StudyDate with StudyTime, or AcquisitionDateTime"),
+        ({"StudyTime": ""}, "StudyTime", "is missing, and so are AcquisitionDateTime and ContentTime"),
         ({"StudyTime": "", "AcquisitionDateTime": "20261102"}, "StudyTime", "is missing"),
         (
             {"StudyTime": "", "AcquisitionDateTime": "2026-11-02"},
@@ -298,3 +300,17 @@ def test_refuses_a_clinical_fact_that_is_not_certain():
         "must be a unit of UCUM",
         context=context,
     )
+
+
+@pytest.mark.parametrize(("keyword", "value"), [("PatientSize", "168"), ("PatientWeight", "62000")])
+def test_a_size_that_nobody_has_is_unknown_with_a_notice(keyword, value):
+    found = read(file(put(emg(), **{keyword: value})), READING)
+    assert (found.study.header.patient.height_cm, found.study.header.patient.weight_kg) == (None, None)
+    assert found.notices == (f"{keyword}: more than any person has: is the unit right?",)
+
+
+def test_the_time_of_the_content_is_the_last_resort():
+    made = put(
+        emg(), StudyTime="", AcquisitionDateTime="20261102", ContentDate="20261102", ContentTime="1015"
+    )
+    assert read(file(made), READING).study.header.performed_at.startswith("2026-11-02T10:15:00")

@@ -297,3 +297,22 @@ def test_channels_are_interleaved(channels, samples, random):
     made = emg(group(*(channel() for _ in range(channels)), stored=stored))
     found = read(file(made), Reading(anatomy=ANATOMY, polarity="negative_up")).study.recordings
     assert [recording.waveform and recording.waveform.samples.tolist() for recording in found] == stored
+
+
+@pytest.mark.parametrize("bits", [1, 12, 15])
+def test_refuses_samples_that_do_not_fit_the_bits_they_are_said_to_have(bits: int) -> None:
+    """A 12 bit converter whose sign was not extended stores -1 as 4095."""
+    made = group(channel(WaveformBitsStored=bits), stored=[[0, 2**bits - 1]])
+    with pytest.raises(DataError, match="WaveformBitsStored: is less than the samples"):
+        sweep(made)
+
+
+@pytest.mark.parametrize(("bits", "most"), [(12, 2047), (16, 32767)])
+def test_takes_samples_up_to_the_bits_they_have(bits: int, most: int) -> None:
+    made = group(channel(WaveformBitsStored=bits), stored=[[-most - 1, most]])
+    assert sweep(made, polarity="negative_up").samples.tolist() == [-most - 1, most]
+
+
+def test_refuses_more_bits_than_there_are() -> None:
+    with pytest.raises(DataError, match="WaveformBitsStored: must be WaveformBitsAllocated at most"):
+        sweep(group(channel(WaveformBitsStored=32)))

@@ -119,11 +119,7 @@ def test_the_meaning_of_a_code_does_not_matter():
     [
         ([said("NERVE", coded=ULNAR["right"])], [], "ulnar"),
         ([], [said("NERVE", coded=ULNAR["right"], context=True)], "ulnar"),
-        (
-            [said("NERVE", coded=MEDIAN_RIGHT), said("NERVE", coded=ULNAR["right"], channels=[1, 1])],
-            [],
-            "ulnar",
-        ),
+        ([said("NERVE", coded="7:132"), said("NERVE", coded="7:134", channels=[1, 1])], [], "ulnar"),
         ([said("NERVE", coded="7:146")], [], "ulnar"),
     ],
 )
@@ -131,12 +127,34 @@ def test_the_nerve_of_a_motor_recording_is_named(annotations, context, nerve):
     assert only(emg(annotations=[*annotations, WRIST], context=context)).nerve == nerve
 
 
-def test_refuses_an_object_that_names_two_nerves():
-    made = emg(
-        annotations=[said("NERVE", coded=ULNAR["right"]), WRIST],
-        context=[said("NERVE", coded=MEDIAN_RIGHT, context=True)],
+@pytest.mark.parametrize(
+    ("second", "context", "reason"),
+    [
+        ([said("NERVE", coded=MEDIAN_RIGHT)], [], "NERVE names two nerves"),
+        ([said("NERVE", coded=MEDIAN_RIGHT, channels=[1, 1])], [], "NERVE names two nerves"),
+        ([], [said("NERVE", coded=MEDIAN_RIGHT, context=True)], "NERVE names two nerves"),
+        ([], [said("NERVE", coded="7:133", context=True)], "NERVE name different sides"),
+        ([said("NERVE", coded="7:133", channels=[1, 1])], [], "NERVE name different sides"),
+        ([said("STIM-SITE", text="elbow", channels=[1, 1])], [], "STIM-SITE names two stimulation sites"),
+    ],
+)
+def test_refuses_two_nerves_sides_or_sites_wherever_they_are_said(second, context, reason):
+    made = emg(annotations=[said("NERVE", coded=ULNAR["right"]), WRIST, *second], context=context)
+    refused(made, CHANNEL, reason)
+
+
+def test_one_site_has_several_names():
+    made = emg(annotations=[*ulnar("below elbow"), said("STIM-SITE", text="BE", channels=[1, 1])])
+    assert only(made).stimulation_site == "below_elbow"
+
+
+def test_endless_names_are_refused():
+    names = [said("STIM-SITE", text=f"wrist {number}") for number in range(20)]
+    refused(
+        emg(annotations=[*ulnar(), *names]),
+        "WaveformAnnotationSequence[10]",
+        "contradicts another STIM-SITE",
     )
-    refused(made, CHANNEL, "the NERVE annotation and AcquisitionContextSequence differ")
 
 
 def test_refuses_a_motor_recording_without_a_nerve():
@@ -163,7 +181,7 @@ def test_refuses_a_nerve_that_is_no_known_code(nerve, place, reason):
 
 def test_refuses_a_sensory_recording_of_two_nerves():
     made = emg(group(channel(ULNAR["right"])), annotations=[said("NERVE", coded=MEDIAN_RIGHT), WRIST, DIGIT])
-    refused(made, CHANNEL, "NERVE and ChannelSourceSequence are different nerves")
+    refused(made, CHANNEL, "ChannelSourceSequence and NERVE name different nerves")
 
 
 def test_a_branch_is_its_nerve():
@@ -196,10 +214,10 @@ def test_the_side_is_given_somewhere(source, nerve, series, side):
 @pytest.mark.parametrize(
     ("source", "nerve", "series", "reason"),
     [
-        ("left", "right", None, "ChannelSourceSequence and NERVE are on different sides"),
-        ("left", None, "R", "ChannelSourceSequence and Laterality are on different sides"),
-        (None, "left", "R", "NERVE and Laterality are on different sides"),
-        ("left", "left", "R", "ChannelSourceSequence and Laterality are on different sides"),
+        ("left", "right", None, "ChannelSourceSequence and NERVE name different sides"),
+        ("left", None, "R", "ChannelSourceSequence and Laterality name different sides"),
+        (None, "left", "R", "NERVE and Laterality name different sides"),
+        ("left", "left", "R", "ChannelSourceSequence and Laterality name different sides"),
         (None, None, None, "the side is missing: the code of ChannelSourceSequence or NERVE, or Laterality"),
         (None, None, "B", "the side is missing"),
     ],
@@ -225,7 +243,7 @@ def test_refuses_an_unknown_recording_site():
 
 def test_refuses_a_recording_site_that_the_code_contradicts():
     made = emg(group(channel("7:146")), annotations=[WRIST, said("REC-SITE", text="digit 2")])
-    refused(made, CHANNEL, "REC-SITE and ChannelSourceSequence are different recording sites")
+    refused(made, CHANNEL, "REC-SITE and ChannelSourceSequence name different recording sites")
 
 
 # The stimulation site
@@ -262,11 +280,11 @@ def test_the_stimulation_site_is_named(text, label, site):
             "WaveformAnnotationSequence[1].UnformattedTextValue",
             "unknown site; did you mean 'elbow'?",
         ),
-        ("", "wrist", "WaveformAnnotationSequence[1].UnformattedTextValue", "is missing"),
+        ("", None, CHANNEL, "the stimulation site is missing"),
         (None, "CANARY", "WaveformSequence[0].MultiplexGroupLabel", "unknown site; known: palm, wrist"),
         (None, "", CHANNEL, "the stimulation site is missing: a STIM-SITE annotation or MultiplexGroupLabel"),
         (None, None, CHANNEL, "the stimulation site is missing"),
-        ("wrist", "Axilla", CHANNEL, "STIM-SITE and MultiplexGroupLabel are different sites"),
+        ("wrist", "Axilla", CHANNEL, "STIM-SITE and MultiplexGroupLabel name different stimulation sites"),
     ],
 )
 def test_refuses_a_stimulation_site_that_is_not_certain(text, label, place, reason):

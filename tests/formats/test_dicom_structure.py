@@ -270,6 +270,16 @@ def test_random_bytes_give_a_data_error(content, syntax):
             read(data, READING)
 
 
+@pytest.mark.parametrize("vr", [b"OB", b"UN"])
+def test_big_endian_samples_have_an_order(vr):
+    data = file(emg(group(order=">")), syntax=BIG_ENDIAN)
+    assert read(data, READING).study.recordings
+    head = b"\x54\x00\x10\x10"
+    assert head + b"OW" in data
+    with pytest.raises(DataError, match="samples of Big Endian files must have the value representation OW"):
+        read(data.replace(head + b"OW", head + vr), READING)
+
+
 def test_nothing_is_logged(caplog):
     made = emg(SpecificCharacterSet="ISO_IR 100", PatientBirthDate="CANARY", PatientSex="CANARY")
     data = file(put(made, PatientName="CANARYé")).replace(b"ISO_IR 100", b"CANARYCANA")

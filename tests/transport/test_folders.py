@@ -106,6 +106,33 @@ async def test_what_lay_there_comes_out_by_age_then_by_name(inbox: Inbox) -> Non
     assert [name for name, _ in await inbox.taken()] == ["c", "d", "a", "b"]
 
 
+async def test_what_is_found_together_comes_out_in_the_order_of_its_content(inbox: Inbox) -> None:
+    inbox.folder = watch_folder(
+        inbox.settings, driver="inbox", order=lambda data: data.decode(), monotonic=inbox.clock
+    )
+    for name, content in (("a", b"3"), ("b", b"1"), ("c", b"2"), ("d", b"x" * (MAX_BYTES + 1))):
+        inbox.put(name, content)
+    fifo = inbox.path / "e"
+    os.mkfifo(fifo)
+    assert [name for name, _ in await inbox.taken()] == ["b", "c", "a"]
+    assert "failed/d" in inbox.tree
+
+
+async def test_what_cannot_be_opened_to_be_sorted_is_told_when_its_turn_comes(
+    inbox: Inbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    inbox.folder = watch_folder(
+        inbox.settings, driver="inbox", order=lambda data: data.decode(), monotonic=inbox.clock
+    )
+    for name in ("a", "b"):
+        inbox.put(name)
+    locked = before_each_step(inbox.path, failing("open", errno.EACCES, "a"))
+    with locked, caplog.at_level(logging.WARNING):
+        assert [name for name, _ in await inbox.taken()] == ["b"]
+    assert len(told(caplog, "file_locked")) == 1
+    assert [name for name, _ in await inbox.taken()] == ["a"]
+
+
 async def test_thousands_are_taken_in_order_with_few_looks(inbox: Inbox) -> None:
     for number in range(2000):
         inbox.put(f"{number * 7919 % 2000:04}", str(number).encode(), mtime_s=number // 10)

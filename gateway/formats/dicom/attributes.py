@@ -57,7 +57,8 @@ ATTRIBUTES: Final = (
         "StudyDate",
         "General Study",
         "2",
-        "with StudyTime: when the study was performed; else AcquisitionDateTime",
+        "with StudyTime: when the study was performed; else AcquisitionDateTime, else ContentDate with "
+        "ContentTime",
         "date of the study",
     ),
     Attribute("StudyTime", "General Study", "2", "see StudyDate", "time of the study"),
@@ -116,8 +117,20 @@ ATTRIBUTES: Final = (
     ),
     Attribute("SoftwareVersions", "Enhanced General Equipment", "1", "", "emg-gateway and its version"),
     Attribute("InstanceNumber", "Waveform Identification", "1", "", "number of the recording in the study"),
-    Attribute("ContentDate", "Waveform Identification", "1", "", "date of the recording, else of the study"),
-    Attribute("ContentTime", "Waveform Identification", "1", "", "time of the recording, else of the study"),
+    Attribute(
+        "ContentDate",
+        "Waveform Identification",
+        "1",
+        "see StudyDate",
+        "date of the recording, else of the study",
+    ),
+    Attribute(
+        "ContentTime",
+        "Waveform Identification",
+        "1",
+        "see StudyDate",
+        "time of the recording, else of the study",
+    ),
     Attribute(
         "AcquisitionDateTime",
         "Waveform Identification",
@@ -166,8 +179,8 @@ ATTRIBUTES: Final = (
         "ChannelStatus",
         "Waveform",
         "3",
-        "TEST DATA: simulated. DISCONNECTED: left out. INVALID, UNCALIBRATED: left out with a notice. "
-        "QUESTIONABLE, UNZEROED: kept as signal status",
+        "TEST DATA: simulated. DISCONNECTED: left out. QUESTIONABLE, UNZEROED: kept as signal status. "
+        "INVALID, UNCALIBRATED and any other but OK: left out with a notice",
         "TEST DATA where simulated, else OK; QUESTIONABLE or UNZEROED where the recording says so",
     ),
     Attribute(
@@ -183,8 +196,14 @@ ATTRIBUTES: Final = (
     Attribute("ChannelBaseline", "Waveform", "1C", "offset in sensitivity units; 0 where missing", "0"),
     Attribute("ChannelTimeSkew", "Waveform", "1C", "s, added to the start", ""),
     Attribute("ChannelSampleSkew", "Waveform", "1C", "samples, added to the start", "0"),
-    Attribute("WaveformBitsStored", "Waveform", "1", "", "16 or 32"),
-    Attribute("FilterLowFrequency", "Waveform", "3", "Hz, with FilterHighFrequency", "Hz, where known"),
+    Attribute("WaveformBitsStored", "Waveform", "1", "bits that the samples fit", "16 or 32"),
+    Attribute(
+        "FilterLowFrequency",
+        "Waveform",
+        "3",
+        "Hz, with FilterHighFrequency; 0 and 0 is unknown",
+        "Hz, where known",
+    ),
     Attribute("FilterHighFrequency", "Waveform", "3", "Hz, with FilterLowFrequency", "Hz, where known"),
     Attribute("NotchFilterFrequency", "Waveform", "3", "Hz", "Hz, where known"),
     Attribute("WaveformBitsAllocated", "Waveform", "1", "16 with SS, 32 with SL", "16 or 32"),

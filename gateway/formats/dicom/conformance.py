@@ -38,8 +38,10 @@ _READING: Final = """\
 - **Stimulated nerve.** Annotation `NERVE`; else the acquisition context item `NERVE`.
 - **Stimulation site.** Annotation `STIM-SITE`; else `MultiplexGroupLabel`.
 - **Recording site of a sensory recording.** Annotation `REC-SITE`, where the code leaves more than one.
-- **Annotations** belong to the channels in `ReferencedWaveformChannels`; channel 0 is the whole group. One
-  for a channel wins over one for its group. Those of other schemes are left alone.
+- Where two of these speak of the same nerve, side or site they have to agree.
+- **Annotations** belong to the channels in `ReferencedWaveformChannels`; channel 0 is the whole group. A
+  number for a channel wins over one for its group. One with an empty value says nothing. Those of other
+  schemes are left alone.
 - **Time of the first sample.** `TriggerTimeOffset`, ms after the stimulus; else
   -(`TriggerSamplePosition` - 1) / `SamplingFrequency`.
 - **Value** = stored * `ChannelSensitivity` * `ChannelSensitivityCorrectionFactor` + `ChannelBaseline`, in
@@ -56,6 +58,7 @@ _STATUS: Final = (
     ("DISCONNECTED", "the channel is left out", ""),
     ("INVALID", "the channel is left out, with a notice", ""),
     ("UNCALIBRATED", "the channel is left out, with a notice", ""),
+    ("any other", "the channel is left out, with a notice", ""),
 )
 
 _REFUSED_FILES: Final = (
@@ -74,6 +77,8 @@ _REFUSED_FILES: Final = (
     ("Sensitivity missing, zero or negative", "the amplitude or its sign would be a guess"),
     ("Unit of the samples missing or unknown", "an amplitude could be wrong a thousandfold"),
     ("Sample interpretation other than SS or SL", "PS3.3 A.34.13.4 allows no other"),
+    ("Samples that need more bits than `WaveformBitsStored`", "their sign was not extended"),
+    ("Big Endian samples that are not OW", "whether their bytes were swapped is not known"),
     ("`WaveformData` of another length than declared", "samples are missing or belong to something else"),
     ("Padding between samples", "the sweep has a hole"),
     ("Annotation without its value, or in a unit of another kind than in the table", "it would be a guess"),
@@ -84,7 +89,8 @@ _REFUSED_FILES: Final = (
 )
 
 _LEFT_OUT: Final = """\
-Left out, with a notice: a channel that is invalid, uncalibrated or nothing but padding; a field of patient,
+Left out, with a notice: a channel that is invalid, uncalibrated, of a status that nobody defined, or nothing
+but padding; a field of patient,
 device or order that is not what it should be."""
 
 _REFUSED_STUDIES: Final = (
@@ -271,7 +277,7 @@ def _codes(mdc: str | None) -> tuple[str, str, str]:
 def _refusals() -> str:
     return "\n\n".join(
         (
-            "A file is refused as a whole, with the place in it; the message never repeats a value.",
+            "A file is refused as a whole, with the place in it; the message never repeats a text.",
             _table(("Refused when read", "Because"), _REFUSED_FILES),
             _LEFT_OUT,
             "A study is refused as a whole, with the field.",

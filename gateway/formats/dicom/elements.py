@@ -79,6 +79,11 @@ class DataSet:
         except DataError as error:
             raise error.within(self.place) from error
 
+    def is_empty(self, keyword: str) -> bool:
+        """Whether the attribute is there and has no value: nobody knows it (PS3.5 7.4)."""
+        value = self.elements.get(TAGS[keyword])
+        return value is not None and not len(value)
+
     def raw(self, keyword: str) -> memoryview:
         """The value as its bytes, none where it is missing."""
         value = self.elements.get(TAGS[keyword], memoryview(b""))

@@ -19,6 +19,9 @@ _T = TypeVar("_T")
 
 _UID: Final = re.compile(r"[0-9]+(\.[0-9]+)+", re.ASCII)
 _LONGEST_UID: Final = 64  # PS3.5 9.1
+# More than anybody ever had (272 cm, 635 kg): PatientSize in cm, PatientWeight in g.
+_TALLEST_CM: Final = 300.0
+_HEAVIEST_KG: Final = 700.0
 _UNKNOWN: Final = "unknown"  # what stands in a type 1 field that nobody knows
 _SEXES: Final[dict[str, Literal["F", "M", "O"] | None]] = {"F": "F", "M": "M", "O": "O", "": None}
 _GM1: Final[dict[str | None, Literal["positive", "negative"]]] = {"POS": "positive", "NEG": "negative"}
@@ -88,9 +91,16 @@ def _patient(fields: _Fields) -> Patient:
         given=given.strip() or None,
         birth_date=fields.attempt(lambda: read_date(holder, "PatientBirthDate")),
         sex=fields.attempt(lambda: _sex(holder)),
-        height_cm=fields.attempt(lambda: holder.number("PatientSize", shift=2)) or None,
-        weight_kg=fields.attempt(lambda: holder.number("PatientWeight")) or None,
+        height_cm=fields.attempt(lambda: _size(holder, "PatientSize", _TALLEST_CM, shift=2)),
+        weight_kg=fields.attempt(lambda: _size(holder, "PatientWeight", _HEAVIEST_KG)),
     )
+
+
+def _size(holder: DataSet, keyword: str, most: float, *, shift: int = 0) -> float | None:
+    value = holder.number(keyword, shift=shift)
+    if value is not None and value > most:
+        raise holder.error(keyword, "more than any person has: is the unit right?")
+    return value or None
 
 
 def _sex(holder: DataSet) -> Literal["F", "M", "O"] | None:

@@ -34,7 +34,7 @@ from gateway.protocols.quantities import MACHINE_MARKS
 # Channel Status (PS3.3 C.10.9.1.4.5): what it makes of a channel.
 _DISCONNECTED: Final = "DISCONNECTED"
 _TEST_DATA: Final = "TEST DATA"
-_UNUSABLE: Final = ("INVALID", "UNCALIBRATED")
+_KNOWN: Final = ("OK", "", _TEST_DATA, _DISCONNECTED)
 _DOUBTFUL: Final[dict[str, SignalStatus]] = {"QUESTIONABLE": "questionable", "UNZEROED": "unzeroed"}
 
 
@@ -104,12 +104,13 @@ class _Object:
     def _usable(self, channel: DataSet) -> bool:
         """Whether a channel is a recording; one that the machine calls unusable leaves a notice."""
         said = channel.texts("ChannelStatus")
-        unusable = [status for status in _UNUSABLE if status in said]
-        if unusable:
-            self._notices.append(
-                str(channel.error("ChannelStatus", f"{unusable[0]}: the channel is left out"))
-            )
-        return not unusable and _DISCONNECTED not in said
+        # INVALID, UNCALIBRATED, and what no one defined.
+        usable = all(status in _KNOWN or status in _DOUBTFUL for status in said)
+        if not usable:
+            known = ", ".join(filter(None, (*_KNOWN, *_DOUBTFUL)))
+            reason = f"is INVALID, UNCALIBRATED or none of {known}: the channel is left out"
+            self._notices.append(str(channel.error("ChannelStatus", reason)))
+        return usable and _DISCONNECTED not in said
 
     def _recorded_at(self, group: DataSet) -> str | None:
         """The time of a group; unknown where several share one time."""
@@ -142,7 +143,8 @@ class _Object:
                         duration_ms=notes.number(profile.WIDTH),
                         supramaximal=FLAGS.get(notes.text(profile.SUPRAMAXIMAL) or ""),
                     ),
-                    filter_hz=None if low_hz is None or high_hz is None else (low_hz, high_hz),
+                    # 0 to 0 is what stands there when nobody knows.
+                    filter_hz=(low_hz or 0.0, high_hz) if low_hz is not None and high_hz else None,
                     gain_uv_per_div=notes.number(profile.GAIN),
                     notch_hz=notch_hz,
                     averages=averages,

@@ -68,6 +68,7 @@ def read_group(group: DataSet, limits: Limits) -> Group:
 def read_waveform(channel: DataSet, number: int, group: Group, polarity: Polarity) -> Waveform:
     """The sweep of channel `number` (from 0); NoSamples when it is all padding."""
     stored, cut = _without_padding(channel, group.stored[:, number], group.padding)
+    _check_bits(channel, stored)
     scale, baseline = _scale(channel)
     samples, finer = _counts(channel, stored, baseline / scale, -1 if polarity == "true" else 1)
     start_ms = group.start_ms + _skew_ms(channel, group) + cut * group.period_ms
@@ -84,10 +85,9 @@ def _sample_type(group: DataSet) -> np.dtype[np.signedinteger]:
     size = SAMPLE_BYTES.get(group.text("WaveformSampleInterpretation"))
     if size is None:
         raise group.error("WaveformSampleInterpretation", f"must be one of {', '.join(SAMPLE_BYTES)}")
-    if group.integer("WaveformBitsAllocated", "H") != 8 * size:
-        raise group.error(
-            "WaveformBitsAllocated", f"must be {8 * size} with this WaveformSampleInterpretation"
-        )
+    bits = 8 * size
+    if group.integer("WaveformBitsAllocated", "H") != bits:
+        raise group.error("WaveformBitsAllocated", f"must be {bits} with this WaveformSampleInterpretation")
     return np.dtype(f"{group.order}i{size}")
 
 
@@ -153,6 +153,17 @@ def _without_padding(channel: DataSet, stored: Samples, padding: int | None) -> 
     if last - first + 1 != real.size:
         raise DataError("padding between samples: what the curve was there is not known", channel.place)
     return stored[first : last + 1], first
+
+
+def _check_bits(channel: DataSet, stored: Samples) -> None:
+    """Refuse samples that need more bits than are said to be used: their sign was not extended (C.10.9)."""
+    keyword, allocated = "WaveformBitsStored", 8 * stored.itemsize
+    bits = channel.integer(keyword, "H") or allocated
+    if bits > allocated:
+        raise channel.error(keyword, "must be WaveformBitsAllocated at most")
+    most = 2 ** (bits - 1)
+    if int(stored.min()) < -most or int(stored.max()) >= most:
+        raise channel.error(keyword, "is less than the samples of WaveformData need: was the sign extended?")
 
 
 def _scale(channel: DataSet) -> tuple[Fraction, Fraction]:

@@ -5,9 +5,9 @@ has errors. What is said in one place may be missing in another, but where two p
 have to agree.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self, TypeVar
 
 from gateway.domain.anatomy import Anatomy
 from gateway.domain.recording import Modality, Side
@@ -21,6 +21,9 @@ from gateway.formats.dicom.profile import MDC, NERVE, RECORDING_SITE, STIMULATIO
 _SIDES: Final = ((0, None), (1, Side.LEFT), (2, Side.RIGHT))
 _LATERALITY: Final = {"L": Side.LEFT, "R": Side.RIGHT}
 _SOURCE: Final = "ChannelSourceSequence"
+_NERVE_MISSING: Final = f"a {NERVE.code} annotation or acquisition context item names it"
+_SIDE_MISSING: Final = f"the code of {_SOURCE} or {NERVE.code}, or Laterality, gives it"
+T = TypeVar("T")
 
 
 class Structure(NamedTuple):
@@ -82,17 +85,32 @@ def laterality(holder: DataSet) -> Side | None:
 def where(group: DataSet, channel: DataSet, notes: Notes, around: Surroundings) -> Where:
     """What a channel of a group recorded; DataError names what is missing, unknown or contradicted."""
     modality, source = _source(channel, around)
-    nerve, named_by = _nerve(channel, modality, source, notes, around)
-    sides = {_SOURCE: source.side, named_by: nerve.side, "Laterality": around.laterality}
+    said = [*notes.said(NERVE), *around.context.said(NERVE)]
+    coded = [(NERVE.code, _coded_nerve(note, around)) for note in said]
+    nerves = [*([(_SOURCE, source)] if modality is Modality.SENSORY else []), *coded]
+    sides = [(_SOURCE, source.side), *((what, nerve.side) for what, nerve in coded)]
     return Where(
         modality=modality,
-        nerve=nerve.name,
-        side=_agreed(channel, {name: side for name, side in sides.items() if side}),
+        nerve=_agreed(channel, "nerve", [(what, nerve.name) for what, nerve in nerves], _NERVE_MISSING),
+        side=_agreed(channel, "side", [*sides, ("Laterality", around.laterality)], _SIDE_MISSING),
         recording_site=source.name
         if modality is Modality.MOTOR
         else _recording_site(channel, source, notes, around.reading.anatomy),
         stimulation_site=_stimulation_site(group, channel, notes, around.reading),
     )
+
+
+def _agreed(channel: DataSet, of_what: str, said: Sequence[tuple[str, T | None]], missing: str) -> T:
+    """What the first of the places that speak says; DataError when another says otherwise, or none speaks."""
+    known = [(place, value) for place, value in said if value is not None]
+    if not known:
+        raise DataError(f"the {of_what} is missing: {missing}", channel.place)
+    (first, value), *others = known
+    for other, differing in others:
+        if differing != value:
+            places = f"{first} names two" if other == first else f"{first} and {other} name different"
+            raise DataError(f"{places} {of_what}s", channel.place)
+    return value
 
 
 def _sided(mdc: str | None, name: str, recording_site: str | None = None) -> Iterator[tuple[str, Structure]]:
@@ -114,25 +132,6 @@ def _source(channel: DataSet, around: Surroundings) -> tuple[Modality, Structure
     raise channel.error(_SOURCE, f"must be the {MDC} code of one of {names}")
 
 
-def _nerve(
-    channel: DataSet, modality: Modality, source: Structure, notes: Notes, around: Surroundings
-) -> tuple[Structure, str]:
-    """The nerve and what names it."""
-    note = notes.get(NERVE.code) or around.context.get(NERVE.code)
-    if note is None:
-        if modality is Modality.MOTOR:
-            reason = f"the nerve is missing: a {NERVE.code} annotation or acquisition context item names it"
-            raise DataError(reason, channel.place)
-        return source, _SOURCE
-    nerve = _coded_nerve(note, around)
-    general = around.context.get(NERVE.code)
-    if general is not None and _coded_nerve(general, around).name != nerve.name:
-        raise DataError(f"the {NERVE.code} annotation and AcquisitionContextSequence differ", channel.place)
-    if modality is Modality.SENSORY and nerve.name != source.name:
-        raise DataError(f"{NERVE.code} and {_SOURCE} are different nerves", channel.place)
-    return nerve, NERVE.code
-
-
 def _coded_nerve(note: Note, around: Surroundings) -> Structure:
     code = note.value
     if isinstance(code, Code) and code.scheme == MDC and code.value in around.codes.nerves:
@@ -145,41 +144,27 @@ def _names(structures: Mapping[str, Structure]) -> str:
     return ", ".join(dict.fromkeys(structure.name for structure in structures.values()))
 
 
-def _agreed(channel: DataSet, sides: dict[str, Side]) -> Side:
-    if not sides:
-        reason = f"the side is missing: the code of {_SOURCE} or {NERVE.code}, or Laterality, gives it"
-        raise DataError(reason, channel.place)
-    (first, side), *others = sides.items()
-    for other, found in others:
-        if found is not side:
-            raise DataError(f"{first} and {other} are on different sides", channel.place)
-    return side
-
-
 def _recording_site(channel: DataSet, source: Structure, notes: Notes, anatomy: Anatomy) -> str:
-    note = notes.get(RECORDING_SITE.code)
-    if note is None:
-        if source.recording_site is None:
-            reason = f"the recording site is missing: a {RECORDING_SITE.code} annotation names it"
-            raise DataError(reason, channel.place)
-        return source.recording_site
-    site = _named(note.item, "UnformattedTextValue", anatomy, {})
-    if source.recording_site not in (None, site):
-        raise DataError(f"{RECORDING_SITE.code} and {_SOURCE} are different recording sites", channel.place)
-    return site
+    said = [
+        (RECORDING_SITE.code, _named(note.item, "UnformattedTextValue", anatomy, {}))
+        for note in notes.said(RECORDING_SITE)
+    ]
+    missing = f"a {RECORDING_SITE.code} annotation names it"
+    return _agreed(channel, "recording site", [*said, (_SOURCE, source.recording_site)], missing)
 
 
 def _stimulation_site(group: DataSet, channel: DataSet, notes: Notes, reading: Reading) -> str:
-    note, label = notes.get(STIMULATION_SITE.code), group.text("MultiplexGroupLabel")
-    if note is None and not label:
-        what = f"a {STIMULATION_SITE.code} annotation or MultiplexGroupLabel names it"
-        raise DataError(f"the stimulation site is missing: {what}", channel.place)
-    if note is None:
-        return _named(group, "MultiplexGroupLabel", reading.anatomy, reading.site_aliases)
-    site = _named(note.item, "UnformattedTextValue", reading.anatomy, reading.site_aliases)
-    if reading.anatomy.site_named(label, reading.site_aliases) not in (None, site):
-        raise DataError(f"{STIMULATION_SITE.code} and MultiplexGroupLabel are different sites", channel.place)
-    return site
+    anatomy, aliases, keyword = reading.anatomy, reading.site_aliases, "MultiplexGroupLabel"
+    said = [
+        (STIMULATION_SITE.code, _named(note.item, "UnformattedTextValue", anatomy, aliases))
+        for note in notes.said(STIMULATION_SITE)
+    ]
+    label = group.text(keyword)
+    if label and not said:
+        return _named(group, keyword, anatomy, aliases)
+    by_label = anatomy.site_named(label, aliases)  # beside an annotation the label may say anything else
+    missing = f"a {STIMULATION_SITE.code} annotation or {keyword} names it"
+    return _agreed(channel, "stimulation site", [*said, (keyword, by_label)], missing)
 
 
 def _named(item: DataSet, keyword: str, anatomy: Anatomy, aliases: Mapping[str, str]) -> str:

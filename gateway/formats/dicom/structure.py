@@ -35,6 +35,7 @@ _META_GROUP: Final = b"\x02\x00"
 
 _SHORT: Final = frozenset(str(vr).encode() for vr in EXPLICIT_VR_LENGTH_16)
 _LONG: Final = frozenset(str(vr).encode() for vr in EXPLICIT_VR_LENGTH_32)
+_SAMPLES: Final = (TAGS["WaveformData"], TAGS["WaveformPaddingValue"])
 _SEQUENCES: Final = {tag: keyword for keyword, tag in TAGS.items() if keyword.endswith("Sequence")}
 
 
@@ -113,6 +114,9 @@ class _Walk:
             return False
         if tag in holder.elements:
             raise self._damaged(holder, "an element is there twice")
+        if syntax.order == ">" and tag in _SAMPLES and vr != b"OW":
+            # Bytes in no order: whoever made it little endian or big endian may have swapped them, or not.
+            raise self._damaged(holder, "samples of Big Endian files must have the value representation OW")
         if length == _UNDEFINED and vr not in (b"", b"SQ", b"UN"):
             raise self._damaged(holder, "a value has no length")
         if length == _UNDEFINED or (tag in _SEQUENCES and vr in (b"", b"SQ")):

@@ -41,11 +41,16 @@ class Clock:
         day, clock = self._holder.text("StudyDate"), self._holder.text("StudyTime")
         if day and not _DA.fullmatch(day):
             raise self._holder.error("StudyDate", _NO_DATE)
-        found = self._moment(day + clock, "StudyTime") if day and clock else self.acquired()
+        found = self._moment(day + clock, "StudyTime") if day and clock else self.acquired() or self._made()
         if found is None:
-            reason = "is missing: StudyDate with StudyTime, or AcquisitionDateTime, is the time of the study"
+            reason = "is missing, and so are AcquisitionDateTime and ContentTime: when was the study?"
             raise self._holder.error("StudyTime", reason)
         return found.isoformat()
+
+    def _made(self) -> datetime | None:
+        """When the object was made."""
+        day, clock = self._holder.text("ContentDate"), self._holder.text("ContentTime")
+        return self._moment(day + clock, "ContentTime") if day and clock else None
 
     def acquired(self, after_ms: float = 0.0) -> datetime | None:
         """AcquisitionDateTime and some ms; None where it is missing or has no time of day."""
