@@ -56,6 +56,8 @@ async def one_cart(master: int, waits: list[float], until: float) -> int:
         for event in events:
             if isinstance(event, Send):
                 await paced(master, event.data)
+            if isinstance(event, Aborted):
+                sys.exit("a cart did not get its sweep through")
     return sent
 
 

@@ -136,7 +136,8 @@ async def measured(host: Host, study: Path, link: Path) -> Result:
         started, cpu = time.perf_counter(), time.process_time()
         taking = asyncio.ensure_future(host(link))
         async with asyncio.timeout(120):
-            await process.wait()
+            if await process.wait():
+                sys.exit("the cart did not get its sweeps through")
         result = Result(time.perf_counter() - started, time.process_time() - cpu)
         taking.cancel()
         await asyncio.gather(taking, return_exceptions=True)

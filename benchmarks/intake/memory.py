@@ -63,6 +63,8 @@ def main() -> None:
                 if done % 1000 == 0:
                     seconds = time.perf_counter() - started
                     print(f"{done:6} files {seconds:7.1f} s {resident_mib(daemon.pid):7.1f} MiB", flush=True)
+            taken, failed = (len(list((inbox / name).iterdir())) for name in ("done", "failed"))
+            print(f"{taken} in done/, {failed} in failed/")
         finally:
             daemon.terminate()
             daemon.wait()

@@ -1,7 +1,8 @@
 """`capture`: listens to a line and keeps what it brings, raw and with its time; the first look at a cart.
 
-Nothing is ever written to the line. Each chunk is in the file before the next is read, so whatever ends the
-program leaves a file that `simulate` can play. A line that is lost is opened again until somebody stops it.
+Nothing is written to the line (with `xonxoff` the kernel may ask for a pause). Each chunk is in the file
+before the next is read, so whatever ends the program leaves a file that `simulate` can play. A line that is
+lost is opened again until somebody stops it.
 """
 
 import asyncio

@@ -46,8 +46,11 @@ def read_document(path: Path, reading: Reading) -> DocumentFile:
 
 
 def read_study(path: Path, reading: Reading) -> Study:
-    """The study at `path`, by itself."""
-    return read_document(path, reading).document.study
+    """The study at `path`, by itself; DataError when not all of it can be used."""
+    document = read_document(path, reading).document
+    if document.notices:
+        raise DataError(document.notices[0], str(path))
+    return document.study
 
 
 _A_PART: Final = -1

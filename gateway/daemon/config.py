@@ -25,7 +25,7 @@ _DRIVERS: Final = "emg_gateway.drivers"
 
 _NAME: Final = r"^[a-z0-9_-]{1,32}(?!\n)$"
 Name = Annotated[str, msgspec.Meta(pattern=_NAME)]
-Size = Annotated[int, msgspec.Meta(gt=0, le=2**31 - 1)]
+Size = Annotated[int, msgspec.Meta(gt=0, le=512 * 1024 * 1024)]  # the journal takes a document whole
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=31_622_400)]  # a year: beyond it nothing is waited for
 S = TypeVar("S", bound=msgspec.Struct)
 

@@ -81,7 +81,7 @@ class _CheckedQuantities:
             if value is None or value == 0:
                 continue
             if not _RESOLUTION <= value <= _LARGEST[field.name]:  # NaN fails every comparison
-                raise DataError(f"{value} is impossible (0 to {_LARGEST[field.name]:g})", field.name)
+                raise DataError(f"is impossible: must be 0 to {_LARGEST[field.name]:g}", field.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +178,7 @@ class Stimulus:
         for name, most in (("intensity_ma", _STRONGEST_MA), ("duration_ms", _LONGEST_MS)):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= most:
-                raise DataError(f"{value} is impossible (0 to {most:g})", name)
+                raise DataError(f"is impossible: must be 0 to {most:g}", name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,12 +221,13 @@ class Recording:
         for name, least in _LENGTHS:
             value = getattr(self, name)
             if value is not None and not least <= value <= _LONGEST_MM:
-                raise DataError(f"{value} is impossible ({least:g} to {_LONGEST_MM:g})", name)
+                raise DataError(f"is impossible: must be {least:g} to {_LONGEST_MM:g}", name)
         if self.skin_temperature_c is not None and not 0 <= self.skin_temperature_c <= _WARMEST_C:
-            reason = f"{self.skin_temperature_c} is impossible (0 to {_WARMEST_C:g})"
-            raise DataError(reason, "skin_temperature_c")
-        if self.filter_hz is not None and not 0 <= self.filter_hz[0] < self.filter_hz[1]:
-            raise DataError("the high frequency must be above the low one", "filter_hz")
+            raise DataError(f"is impossible: must be 0 to {_WARMEST_C:g}", "skin_temperature_c")
+        if self.filter_hz is not None and not 0 <= self.filter_hz[0] < self.filter_hz[1] <= _FASTEST_HZ:
+            raise DataError(
+                "the high frequency must be above the low one, and one that there is", "filter_hz"
+            )
         if self.averages is not None and not 1 <= self.averages <= _MOST_AVERAGES:
             raise DataError(f"must be a count of sweeps, at most {_MOST_AVERAGES}", "averages")
 

@@ -1,7 +1,8 @@
 """The examination: a study is the fold of its facts, nothing in it is ever overwritten.
 
 A driver delivers facts (`StudyOpened`, `Recording`, `ExamEnded`); the journal keeps them in the order they
-came; `fold` makes a `Study` of them. A clock step cannot reorder them: no time takes part.
+came; `fold` makes a `Study` of them. A clock step cannot reorder them: no time takes part. Only what comes
+together, in no order of its own, is put into that of the device's clock first (`as_recorded`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -122,13 +123,10 @@ class Study:
 
 
 def as_recorded(recordings: Sequence[Recording]) -> tuple[Recording, ...]:
-    """Recordings that came together by the device's clock; as they came where one has no time."""
-    times = [entry.recorded_at for entry in recordings]
-    if None in times:
-        return tuple(recordings)
-    moments = [datetime.fromisoformat(time) for time in times if time is not None]
-    order = sorted(range(len(moments)), key=moments.__getitem__)
-    return tuple(recordings[index] for index in order)
+    """Recordings that came together, by the device's clock; those without a time first, as they came."""
+    unknown = (entry for entry in recordings if entry.recorded_at is None)
+    timed = [(datetime.fromisoformat(entry.recorded_at), entry) for entry in recordings if entry.recorded_at]
+    return (*unknown, *(entry for _, entry in sorted(timed, key=lambda pair: pair[0])))
 
 
 NerveKey = tuple[str, Side]

@@ -129,8 +129,8 @@ class Folder:
             await self._fail(arrival.file, reason, {"file": arrival.digest})
 
     def later(self, arrival: Arrival) -> None:
-        """The file could not be taken just now: it is due again at the next look."""
-        self._settling.postpone(arrival.file, self._monotonic())
+        """The file could not be taken just now: it is the next one again."""
+        self._due.appendleft(arrival.file)
 
     async def find(self, name: str, data: bytes) -> Arrival | None:
         """The file of this name, if it still has this content; Unavailable when the folder is away."""

@@ -37,7 +37,8 @@ class Settling:
     def look(self, files: Iterable[Seen], began: float, ended: float) -> list[Seen]:
         """The files that are due, oldest first, after a look that lasted from `began` to `ended`.
 
-        An empty file is due only when it has stayed so for `patience_s`: until then it is being made.
+        An empty file is due only when it has stayed so for `patience_s`: until then it is being made. While
+        others still arrive all wait, for `patience_s` at most: what is copied together belongs together.
         """
         before = self._watched
         self._watched = {}
@@ -46,7 +47,11 @@ class Settling:
             if known is None or known.file != file:
                 known = _Watched(file, ended, ended + (self._settle_s if file.size else self._patience_s))
             self._watched[file.name] = known
-        return sorted(known.file for known in self._watched.values() if began >= known.not_before)
+        due = [known for known in self._watched.values() if began >= known.not_before]
+        arriving = any(began < known.since + self._settle_s for known in self._watched.values())
+        if arriving and not any(began >= known.since + self._patience_s for known in due):
+            return []
+        return sorted(known.file for known in due)
 
     def postpone(self, file: Seen, until: float = math.inf) -> None:
         """`file` is not due again before `until`, unless it changes."""

@@ -108,8 +108,8 @@ def test_what_is_shown_reads_back_as_the_same_settings(text: str) -> None:
 
 def test_the_limits_are_those_of_the_code_unless_the_configuration_says_otherwise() -> None:
     assert parse("", "lab.toml").limits == Limits()
-    assert parse("[limits]\nsweep_samples = 2147483647\n", "lab.toml").limits == Limits(
-        sweep_samples=2**31 - 1
+    assert parse("[limits]\nsweep_samples = 536870912\n", "lab.toml").limits == Limits(
+        sweep_samples=512 * 1024 * 1024
     )
 
 
@@ -159,7 +159,7 @@ def test_an_unknown_word_is_named_with_the_one_that_was_meant(text: str, told: s
         ('[gateway]\nsite = "lab1\\n"\n', "[gateway].site: use 1 to 32 of a-z 0-9 _ -"),
         ("[limits]\ndocument_bytes = 0\n", "[limits].document_bytes: Expected `int` >= 1"),
         ("[limits]\nrecord_bytes = -1\n", "[limits].record_bytes: Expected `int` >= 1"),
-        ("[limits]\nsweep_samples = 2147483648\n", "[limits].sweep_samples: Expected `int` <= 2147483647"),
+        ("[limits]\nsweep_samples = 536870913\n", "[limits].sweep_samples: Expected `int` <= 536870912"),
         ("[limits]\nsweep_samples = 1e6\n", "[limits].sweep_samples: Expected `int`, got `float`"),
         ("[[limits]]\n", "[limits]: Expected `object`, got `array`"),
         ("[analysis]\ncriteria = [1]\n", "[analysis].criteria[0]: Expected `str`, got `int`"),

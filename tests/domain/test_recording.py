@@ -102,5 +102,5 @@ def test_a_slip_of_a_unit_or_of_an_order_is_refused(changes: dict[str, Any], pla
 
 @pytest.mark.parametrize(("name", "value"), [("intensity_ma", 38_000.0), ("duration_ms", 200.0)])
 def test_a_stimulus_that_no_stimulator_gives_is_refused(name: str, value: float) -> None:
-    with pytest.raises(DataError, match=f"{name}: .* is impossible"):
+    with pytest.raises(DataError, match=f"{name}: is impossible"):
         Stimulus(**{name: value})

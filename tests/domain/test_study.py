@@ -30,5 +30,5 @@ def test_recordings_that_came_together_are_in_the_order_of_the_device_s_clock() 
     unknown = motor("above_elbow")
 
     assert as_recorded([late, early]) == (early, late)
-    assert as_recorded([late, unknown, early]) == (late, unknown, early)
+    assert as_recorded([late, unknown, early]) == (unknown, early, late)
     assert as_recorded([]) == ()

@@ -135,7 +135,6 @@ def test_a_number_is_converted_to_our_unit(number, unit, value):
         (said("NORESP", number="2", unit="1"), "NumericValue", "must be 1"),
         (said("SUPRAMAX", text="yes"), "UnformattedTextValue", "must be one of Y, N, U"),
         (said("SUPRAMAX", number="1", unit="1"), "UnformattedTextValue", "is missing"),
-        (said("OPERATOR", text=" "), "UnformattedTextValue", "is missing"),
         (said("NERVE", text="ulnar"), "ConceptCodeSequence", "is missing"),
     ],
 )
@@ -151,9 +150,16 @@ def test_a_slip_of_the_decimal_or_the_unit_is_refused(slip):
 
 
 def test_an_empty_value_says_nothing():
-    made = emg(annotations=[*ulnar(), said("MONTAGE", text=""), said("STIM-CURRENT", number="", unit="mA")])
+    made = emg(
+        annotations=[
+            *ulnar(),
+            said("MONTAGE", text=""),
+            said("OPERATOR", text=" "),
+            said("STIM-CURRENT", number=" ", unit="mA"),
+        ]
+    )
     (found,) = read(file(made), READING).study.recordings
-    assert (found.montage_id, found.stimulus.intensity_ma) == (None, None)
+    assert (found.montage_id, found.operator, found.stimulus.intensity_ma) == (None, None, None)
 
 
 def test_a_flag_may_be_in_small_letters():

@@ -78,3 +78,14 @@ def test_any_character_set_and_bytes_are_text_or_a_data_error(declared, raw):
     holder = holding("PatientName", raw)
     holder.elements[TAGS["SpecificCharacterSet"]] = memoryview(declared)
     assert refusal(lambda: holder.text("PatientName")) in (None, "PatientName")
+
+
+@pytest.mark.parametrize("names", [b"\\" * 65_534, b"ISO_IR 100" + b"\\ISO 2022 IR 6" * 40])
+def test_more_character_sets_than_there_are_are_refused_and_not_gone_through(names):
+    found = DataSet(
+        "",
+        None,
+        "<",
+        {TAGS["SpecificCharacterSet"]: memoryview(names), TAGS["PatientName"]: memoryview(b"\xe9")},
+    )
+    assert refusal(lambda: found.text("PatientName")) in ("SpecificCharacterSet", "PatientName")

@@ -143,6 +143,13 @@ def test_refuses_two_nerves_sides_or_sites_wherever_they_are_said(second, contex
     refused(made, CHANNEL, reason)
 
 
+def test_a_label_may_name_the_recording_site_beside_an_annotation():
+    digit_5 = "7:146"
+    annotations = [said("NERVE", coded=ULNAR["right"]), WRIST, said("REC-SITE", text="digit 5")]
+    made = emg(group(channel(digit_5), MultiplexGroupLabel="Digit 5"), annotations=annotations)
+    assert only(made).name == "sensory ulnar right digit_5 wrist"
+
+
 def test_one_site_has_several_names():
     made = emg(annotations=[*ulnar("below elbow"), said("STIM-SITE", text="BE", channels=[1, 1])])
     assert only(made).stimulation_site == "below_elbow"

@@ -100,7 +100,7 @@ def test_the_journal_s_form_of_a_header_reads_back() -> None:
         (recording(side="both"), "recordings[0].side"),
         (
             recording(measured={"amplitude_mv": -1}),
-            "recordings[0]: measured: amplitude_mv: -1.0 is impossible",
+            "recordings[0]: measured: amplitude_mv: is impossible: must be 0 to 1000",
         ),
         (recording(measured={"amplitude_mv": "9.0"}), "recordings[0].measured.amplitude_mv"),
         (recording(measured={"amplitude": 9.0}), "amplitude"),

@@ -10,7 +10,7 @@ from decimal import Decimal
 from drivers.serial_lis.protocol import Entry, Kind
 from drivers.serial_lis.translate import Conversation
 from gateway.domain.study import ExamEnded, Study, StudyOpened, fold
-from gateway.formats import Reading, dicom, lis, study_json
+from gateway.formats import Polarity, Reading, dicom, lis, study_json
 from gateway.formats.dicom import profile
 from gateway.formats.dicom.writing import Encoding, write
 from gateway.protocols.lis_frames import Frame, cut, encode_frame
@@ -87,11 +87,11 @@ def _frames(records: Sequence[str]) -> Sequence[tuple[bytes, bool]]:
     return [piece for record in records for piece in cut(record.encode() + b"\r")]
 
 
-def by_dicom(encoding: Encoding) -> Door:
-    """DICOM files of a cart with these habits, one a recording, folded."""
+def by_dicom(encoding: Encoding, polarity: Polarity | None = None) -> Door:
+    """DICOM files of a cart with these habits, one a recording, folded; read with its polarity or another."""
 
     def door(study: Study) -> Study:
-        reading = Reading(anatomy=ANATOMY, polarity=encoding.polarity)
+        reading = Reading(anatomy=ANATOMY, polarity=polarity or encoding.polarity)
         parts = []
         for content in write(study, ANATOMY, encoding):
             found = dicom.FORMAT.read(content, reading)

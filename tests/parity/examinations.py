@@ -20,6 +20,7 @@ from gateway.domain.study import ClinicalFacts, Study
 from tests.factories import header, reference
 
 ANATOMY = reference().anatomy
+RECORDED_AT = [None, "2026-11-02T10:15:03+01:00", "2026-11-02T10:20:41.500000+01:00"]
 MOTOR_NERVES = [name for name, nerve in ANATOMY.nerves.items() if nerve.sites]
 
 
@@ -101,6 +102,14 @@ def recordings(draw: st.DrawFn) -> Recording:
             supramaximal=draw(st.sampled_from([None, True, False])),
         ),
         filter_hz=draw(st.sampled_from([None, (2.0, 10_000.0), (20.0, 2000.0)])),
+        site_position_mm=draw(st.none() | decimals(10, 400, 0)) if modality is Modality.MOTOR else None,
+        distance_to_recording_mm=draw(st.none() | decimals(20, 900, 0)),
+        recorded_at=draw(st.sampled_from(RECORDED_AT)),
+        gain_uv_per_div=draw(st.sampled_from([None, 2000.0, 5000.0])),
+        notch_hz=draw(st.sampled_from([None, 50.0])),
+        averages=draw(st.sampled_from([None, 1, 10])),
+        montage_id=draw(st.sampled_from([None, "belly-tendon", "other"])),
+        operator=draw(st.sampled_from([None, "T1"])),
         signal_status=draw(st.sampled_from([None, None, "questionable", "unzeroed"])),
         measured=None if sent == "waveform" else draw(marks(modality)),
         waveform=None if sent == "measured" else draw(curves(modality)),
@@ -124,6 +133,10 @@ def examinations(draw: st.DrawFn) -> Study:
         ]
     clinical = ClinicalFacts(
         symptom_onset_days=draw(st.none() | decimals(1, 900, 0)),
+        anti_gm1_igm=draw(st.sampled_from([None, "positive", "negative"])),
+        csf_protein_g_l=draw(st.none() | decimals(0, 2, 2)),
+        plexus_mri_abnormal=draw(st.sampled_from([None, True, False])),
+        ivig_response=draw(st.sampled_from([None, True, False])),
         umn_signs=draw(st.sampled_from([None, True, False])),
     )
     return Study(header=header(clinical=clinical), recordings=tuple(found))

@@ -1,5 +1,6 @@
 """An examination gives the same assessment whichever way it comes in: document, LIS line, DICOM files."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -14,6 +15,9 @@ from drivers.simulator import SIMULATOR
 from gateway.domain.assessment import document
 from gateway.domain.recording import Recording, Side
 from gateway.domain.study import Study
+from gateway.formats import Polarity
+from gateway.formats.dicom.profile import MICROVOLTS_POWER, TRANSFER_SYNTAXES
+from gateway.formats.dicom.writing import Encoding
 from gateway.pipeline.stages import assessment, examine
 from tests.factories import reference
 from tests.parity.doors import (
@@ -35,6 +39,7 @@ CONTENTS: dict[str, Callable[[Recording], Recording]] = {
     "both": lambda entry: entry,
 }
 CURVES = ["waveform", "both"]  # what a waveform object can carry
+SYNTAXES_AND_SAMPLES: list[Any] = list(itertools.product(TRANSFER_SYNTAXES, ("auto", "SL")))
 TEXT_DOORS = [by_document, by_document_in_other_units, by_record_file, by_line, by_line_in_other_units]
 
 
@@ -71,12 +76,19 @@ def test_documents_and_lines_give_the_same_assessment(
     assert assessed(taken) == known(scenario, side, content)
 
 
-@pytest.mark.parametrize("content", CURVES)
+@pytest.mark.parametrize("polarity", ["true", "negative_up"])
+@pytest.mark.parametrize("unit", MICROVOLTS_POWER)
 @pytest.mark.parametrize("side", Side)
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_waveform_objects_give_the_same_assessment(scenario: str, side: Side, content: str) -> None:
+def test_waveform_objects_give_the_same_assessment(
+    scenario: str, side: Side, unit: Any, polarity: Polarity
+) -> None:
+    """Every unit and polarity; whether the machine marked, transfer syntax and sample size take turns."""
+    turn = SCENARIOS.index(scenario) + (side is Side.LEFT) + list(MICROVOLTS_POWER).index(unit)
+    content = CURVES[(turn + (polarity == "true")) % 2]
+    syntax, samples = SYNTAXES_AND_SAMPLES[turn % len(SYNTAXES_AND_SAMPLES)]
     study = examination(scenario, side, content)
-    habits = ENCODINGS[(2 * SCENARIOS.index(scenario) + (side is Side.LEFT)) % len(ENCODINGS)]
+    habits = Encoding(unit=unit, polarity=polarity, transfer_syntax=syntax, samples=samples)
 
     taken = by_dicom(habits)(study)
 
@@ -94,17 +106,12 @@ def test_no_habit_of_a_cart_changes_the_assessment(habits: Any) -> None:
     assert assessed(by_dicom(habits)(study)) == assessed(study)
 
 
-@pytest.mark.parametrize("habits", [e for e in ENCODINGS if e.samples == "auto"][:2], ids=str)
-def test_a_polarity_that_is_set_wrong_shows(habits: Any) -> None:
-    """What parity rests on: were the sign ignored, this test would find the same result."""
+@pytest.mark.parametrize(("stored", "told"), [("true", "negative_up"), ("negative_up", "true")])
+def test_a_polarity_that_is_told_wrong_shows(stored: Polarity, told: Polarity) -> None:
+    """What parity rests on: were the setting ignored, the result would be the same."""
     study = examination("block-forearm", Side.RIGHT, "waveform")
-    turned = tuple(
-        replace(e, waveform=replace(e.waveform, samples=-e.waveform.samples))
-        for e in study.recordings
-        if e.waveform
-    )
 
-    taken = by_dicom(habits)(replace(study, recordings=turned))
+    taken = by_dicom(Encoding(polarity=stored), told)(study)
 
     assert assessed(taken) != known("block-forearm", Side.RIGHT, "waveform")
 

@@ -278,8 +278,8 @@ INCOMPLETE = {
     "nothing measured": ([STIM], "neither measured values nor a waveform"),
     "one sample": ([wave([1])], "at least two samples"),
     "no sampling rate": ([wave([1, 2]).replace("48000", "0")], "above zero"),
-    "impossible latency": ([LAT.replace("2.9", "2900")], "2900.0 is impossible"),
-    "distance 0": ([STIM.replace("70^mm", "0^mm"), AMP], "0.0 is impossible"),
+    "impossible latency": ([LAT.replace("2.9", "2900")], "is impossible"),
+    "distance 0": ([STIM.replace("70^mm", "0^mm"), AMP], "is impossible"),
     "another L": ([wave([1], "1^2"), "L|1|N", *HEAD], "waveform part 2 of 2 is missing"),
 }
 

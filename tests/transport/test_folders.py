@@ -118,6 +118,24 @@ async def test_what_is_found_together_comes_out_in_the_order_of_its_content(inbo
     assert "failed/d" in inbox.tree
 
 
+async def test_a_batch_that_is_still_being_copied_is_sorted_when_it_is_whole(inbox: Inbox) -> None:
+    inbox.folder = watch_folder(
+        inbox.settings, driver="inbox", order=lambda data: data.decode(), monotonic=inbox.clock
+    )
+    for name, content in (("a", b"3"), ("b", b"2"), ("c", b"1")):
+        inbox.put(name, content)
+        await inbox.nothing(reads=3)
+    assert [name for name, _ in await inbox.taken()] == ["c", "b", "a"]
+
+
+async def test_a_file_that_could_not_be_taken_is_the_next_one_again(inbox: Inbox) -> None:
+    for name in ("a", "b"):
+        inbox.put(name)
+    first = await inbox.next()
+    inbox.folder.later(first)
+    assert [name for name, _ in await inbox.taken()] == ["a", "b"]
+
+
 async def test_what_cannot_be_opened_to_be_sorted_is_told_when_its_turn_comes(
     inbox: Inbox, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -83,6 +83,19 @@ def test_files_are_handed_out_by_age_then_by_name(found: list[Seen]) -> None:
     assert due == sorted(found, key=lambda file: (file.mtime_ns, file.name))
 
 
+def test_what_is_copied_together_comes_out_together_and_nobody_waits_for_ever() -> None:
+    watch = settling()
+    arrived = [Seen(mtime_ns=number, name=f"{number}", size=1) for number in range(200)]
+    due: list[Seen] = []
+    for number in range(200):  # one more each half second, the last at 99.5 s
+        now = number / 2
+        due = watch.look(arrived[: number + 1], now, now)
+        if due:
+            break
+    assert now == PATIENCE_S
+    assert due == arrived[: 2 * int(PATIENCE_S - SETTLE_S) + 1]
+
+
 FILE = Seen(mtime_ns=5, name="a", size=7)
 
 

@@ -16,8 +16,7 @@ from gateway.domain.limits import Limits
 from gateway.domain.recording import Modality, Side
 from gateway.formats.dicom import profile
 from gateway.formats.dicom.attributes import ATTRIBUTES
-from gateway.formats.dicom.observations import sided_code
-from gateway.formats.dicom.profile import Annotation
+from gateway.formats.dicom.profile import Annotation, sided_code
 from gateway.formats.dicom.writing import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 
 _Rows = Iterable[tuple[str, ...]]
@@ -90,8 +89,7 @@ _REFUSED_FILES: Final = (
 
 _LEFT_OUT: Final = """\
 Left out, with a notice: a channel that is invalid, uncalibrated, of a status that nobody defined, or nothing
-but padding; a field of patient,
-device or order that is not what it should be."""
+but padding; a field of patient, device or order that is not what it should be."""
 
 _REFUSED_STUDIES: Final = (
     ("Recording without a curve", "a waveform object is its samples"),

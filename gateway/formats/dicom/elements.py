@@ -27,6 +27,7 @@ Unsigned = Literal["H", "L"]  # VR US and UL, as struct calls them
 
 TAGS: Final = {keyword: cast("int", tag_for_keyword(keyword)) for keyword in BY_KEYWORD}
 
+_LONGEST_CHARACTER_SETS: Final = 512  # all that PS3.3 C.12.1.1.2 has, and more
 _PADDING: Final = " \0"  # PS3.5 6.2
 _ESCAPE: Final = b"\x1b"
 _LONGEST_TEXT: Final = 4 * 1024  # bytes of 1024 characters: no text of the table is longer (PS3.5 6.2, ST)
@@ -82,7 +83,7 @@ class DataSet:
     def is_empty(self, keyword: str) -> bool:
         """Whether the attribute is there and has no value: nobody knows it (PS3.5 7.4)."""
         value = self.elements.get(TAGS[keyword])
-        return value is not None and not len(value)
+        return value is not None and (not len(value) if isinstance(value, tuple) else not self.text(keyword))
 
     def raw(self, keyword: str) -> memoryview:
         """The value as its bytes, none where it is missing."""
@@ -117,9 +118,8 @@ class DataSet:
         text = self.text(keyword)
         if not text:
             return None
-        lis_syntax.number(
-            text, self.at(keyword), signed=True
-        )  # as many digits as a fraction can have in time
+        # It refuses what a fraction would take too long for.
+        lis_syntax.number(text, self.at(keyword), signed=True)
         return Fraction(text)
 
     def integers(self, keyword: str, form: Unsigned) -> tuple[int, ...]:
@@ -169,6 +169,8 @@ class DataSet:
         holder: DataSet | None = self
         while holder:
             raw = bytes(holder.raw("SpecificCharacterSet"))
+            if len(raw) > _LONGEST_CHARACTER_SETS:
+                raise holder.error("SpecificCharacterSet", "names more character sets than there are")
             if raw:
                 return [name.strip(_PADDING) for name in raw.decode("iso-8859-1").split("\\")]
             holder = holder.parent

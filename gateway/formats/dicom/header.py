@@ -17,6 +17,7 @@ from gateway.formats.dicom.times import Clock, read_date
 
 _T = TypeVar("_T")
 
+# Looser than what is written: machines put zeros before a component.
 _UID: Final = re.compile(r"[0-9]+(\.[0-9]+)+", re.ASCII)
 _LONGEST_UID: Final = 64  # PS3.5 9.1
 # More than anybody ever had (272 cm, 635 kg): PatientSize in cm, PatientWeight in g.
@@ -24,8 +25,6 @@ _TALLEST_CM: Final = 300.0
 _HEAVIEST_KG: Final = 700.0
 _UNKNOWN: Final = "unknown"  # what stands in a type 1 field that nobody knows
 _SEXES: Final[dict[str, Literal["F", "M", "O"] | None]] = {"F": "F", "M": "M", "O": "O", "": None}
-_GM1: Final[dict[str | None, Literal["positive", "negative"]]] = {"POS": "positive", "NEG": "negative"}
-FLAGS: Final = {"Y": True, "N": False}
 
 
 def read_header(
@@ -112,12 +111,12 @@ def _sex(holder: DataSet) -> Literal["F", "M", "O"] | None:
 
 def _clinical(context: Notes) -> ClinicalFacts:
     def flag(annotation: profile.Annotation) -> bool | None:
-        return FLAGS.get(context.text(annotation) or "")
+        return profile.FLAGS.get(context.text(annotation) or "")
 
     return ClinicalFacts(
         symptom_onset_days=context.number(profile.SYMPTOM_ONSET),
         umn_signs=flag(profile.UMN_SIGNS),
-        anti_gm1_igm=_GM1.get(context.text(profile.ANTI_GM1)),
+        anti_gm1_igm=profile.ANTI_GM1_RESULTS.get(context.text(profile.ANTI_GM1) or ""),
         csf_protein_g_l=context.number(profile.CSF_PROTEIN),
         plexus_mri_abnormal=flag(profile.PLEXUS_MRI),
         ivig_response=flag(profile.IVIG_RESPONSE),

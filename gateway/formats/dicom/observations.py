@@ -20,9 +20,8 @@ from gateway.formats.dicom.values import LONGEST, decimal_string, plain
 from gateway.protocols.quantities import MACHINE_MARKS
 
 # Partition 7 of ISO/IEEE 11073-10101: the code of a structure is that of no side, left and right follow.
-_SIDE_STEP: Final = {Side.LEFT: 1, Side.RIGHT: 2}
-_FLAG: Final = {True: "Y", False: "N", None: None}
-_GM1: Final = {"positive": "POS", "negative": "NEG", None: None}
+_FLAG: Final = {None: None} | {value: code for code, value in profile.FLAGS.items()}
+_GM1: Final = {None: None} | {value: code for code, value in profile.ANTI_GM1_RESULTS.items()}
 
 # None and "": nothing known, nothing written.
 _Observed = Iterator[tuple[Annotation, Dataset | str | float | None]]
@@ -35,12 +34,6 @@ def item(**values: object) -> Dataset:
         if value is not None:
             setattr(made, BY_KEYWORD[keyword].keyword, value)
     return made
-
-
-def sided_code(mdc: str, side: Side) -> str:
-    """The MDC code of a structure on one side, from that of no side."""
-    partition, _, number = mdc.partition(":")
-    return f"{partition}:{int(number) + _SIDE_STEP[side]}"
 
 
 def unit_item(unit: str) -> Dataset:
@@ -103,7 +96,7 @@ def _code(value: str, scheme: str, meaning: str) -> Dataset:
 def _structure(mdc: str | None, text: str, side: Side, place: str) -> Dataset:
     if mdc is None:
         raise DataError("the anatomy has no MDC code for it", place)
-    return _code(sided_code(mdc, side), profile.MDC, f"{text}, {side}")
+    return _code(profile.sided_code(mdc, side), profile.MDC, f"{text}, {side}")
 
 
 def _nerve(recording: Recording, anatomy: Anatomy) -> Dataset:

@@ -8,7 +8,7 @@ statement all go by these tables; `attributes` holds those of the attributes.
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from gateway.domain.recording import Modality
+from gateway.domain.recording import Modality, Side, SignalStatus
 from gateway.protocols.quantities import MACHINE_MARKS, NO_RESPONSE_CODE
 
 EMG_WAVEFORM_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.9.7.2"
@@ -29,6 +29,24 @@ UCUM: Final = "UCUM"
 MICROVOLTS_POWER: Final = {"nV": -3, "uV": 0, "mV": 3, "V": 6}
 # Waveform Sample Interpretation to bytes a sample; the EMG object allows no other (PS3.3 A.34.13.4).
 SAMPLE_BYTES: Final = {"SS": 2, "SL": 4}
+
+# Channel Status (PS3.3 C.10.9) of a recording that is kept, and what it is called here.
+TEST_DATA: Final = "TEST DATA"
+DOUBTFUL_STATUS: Final[dict[str, SignalStatus]] = {"QUESTIONABLE": "questionable", "UNZEROED": "unzeroed"}
+
+# What the words of our own items mean.
+FLAGS: Final = {"Y": True, "N": False}
+ANTI_GM1_RESULTS: Final[dict[str, Literal["positive", "negative"]]] = {"POS": "positive", "NEG": "negative"}
+
+# ISO/IEEE 11073-10101, partition 7: a structure's code is that of no side, left and right follow.
+_SIDE_STEP: Final = {None: 0, Side.LEFT: 1, Side.RIGHT: 2}
+
+
+def sided_code(mdc: str, side: Side | None) -> str:
+    """The MDC code of a structure on one side, from that of no side."""
+    partition, _, number = mdc.partition(":")
+    return f"{partition}:{int(number) + _SIDE_STEP[side]}"
+
 
 AnnotationKind = Literal["code", "number", "text"]
 

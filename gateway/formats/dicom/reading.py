@@ -14,7 +14,6 @@ from gateway.domain.recording import (
     Recording,
     Response,
     SensoryMarks,
-    SignalStatus,
     Stimulus,
     Waveform,
 )
@@ -24,7 +23,7 @@ from gateway.formats import Document, Reading
 from gateway.formats.dicom import profile
 from gateway.formats.dicom.annotations import Notes, read_annotations, read_context
 from gateway.formats.dicom.elements import DataSet
-from gateway.formats.dicom.header import FLAGS, read_header
+from gateway.formats.dicom.header import read_header
 from gateway.formats.dicom.samples import NoSamples, read_group, read_waveform
 from gateway.formats.dicom.sites import Codes, Surroundings, laterality, where
 from gateway.formats.dicom.structure import parse
@@ -33,9 +32,7 @@ from gateway.protocols.quantities import MACHINE_MARKS
 
 # Channel Status (PS3.3 C.10.9.1.4.5): what it makes of a channel.
 _DISCONNECTED: Final = "DISCONNECTED"
-_TEST_DATA: Final = "TEST DATA"
-_KNOWN: Final = ("OK", "", _TEST_DATA, _DISCONNECTED)
-_DOUBTFUL: Final[dict[str, SignalStatus]] = {"QUESTIONABLE": "questionable", "UNZEROED": "unzeroed"}
+_KNOWN: Final = ("OK", "", profile.TEST_DATA, _DISCONNECTED)
 
 
 def read(data: bytes, reading: Reading) -> Document:
@@ -84,7 +81,7 @@ class _Object:
 
     def _simulated(self) -> bool:
         channels = (channel for group in self._groups for channel in group.items("ChannelDefinitionSequence"))
-        return any(_TEST_DATA in channel.texts("ChannelStatus") for channel in channels)
+        return any(profile.TEST_DATA in channel.texts("ChannelStatus") for channel in channels)
 
     def _of_group(self, number: int, holder: DataSet) -> list[Recording]:
         group = read_group(holder, self._reading.limits)
@@ -105,9 +102,9 @@ class _Object:
         """Whether a channel is a recording; one that the machine calls unusable leaves a notice."""
         said = channel.texts("ChannelStatus")
         # INVALID, UNCALIBRATED, and what no one defined.
-        usable = all(status in _KNOWN or status in _DOUBTFUL for status in said)
+        usable = all(status in _KNOWN or status in profile.DOUBTFUL_STATUS for status in said)
         if not usable:
-            known = ", ".join(filter(None, (*_KNOWN, *_DOUBTFUL)))
+            known = ", ".join(filter(None, (*_KNOWN, *profile.DOUBTFUL_STATUS)))
             reason = f"is INVALID, UNCALIBRATED or none of {known}: the channel is left out"
             self._notices.append(str(channel.error("ChannelStatus", reason)))
         return usable and _DISCONNECTED not in said
@@ -124,7 +121,11 @@ class _Object:
         self, group: DataSet, channel: DataSet, notes: Notes, waveform: Waveform, recorded_at: str | None
     ) -> Recording:
         place = where(group, channel, notes, self._around)
-        doubts = [_DOUBTFUL[status] for status in channel.texts("ChannelStatus") if status in _DOUBTFUL]
+        doubts = [
+            profile.DOUBTFUL_STATUS[status]
+            for status in channel.texts("ChannelStatus")
+            if status in profile.DOUBTFUL_STATUS
+        ]
         low_hz, high_hz = channel.number("FilterLowFrequency"), channel.number("FilterHighFrequency")
         measured = _response(channel, place.modality, notes)
         notch_hz = channel.number("NotchFilterFrequency")
@@ -141,7 +142,7 @@ class _Object:
                     stimulus=Stimulus(
                         intensity_ma=notes.number(profile.CURRENT),
                         duration_ms=notes.number(profile.WIDTH),
-                        supramaximal=FLAGS.get(notes.text(profile.SUPRAMAXIMAL) or ""),
+                        supramaximal=profile.FLAGS.get(notes.text(profile.SUPRAMAXIMAL) or ""),
                     ),
                     # 0 to 0 is what stands there when nobody knows.
                     filter_hz=(low_hz or 0.0, high_hz) if low_hz is not None and high_hz else None,

@@ -15,10 +15,8 @@ from gateway.errors import DataError, did_you_mean
 from gateway.formats import Reading
 from gateway.formats.dicom.annotations import Note, Notes
 from gateway.formats.dicom.elements import Code, DataSet
-from gateway.formats.dicom.profile import MDC, NERVE, RECORDING_SITE, STIMULATION_SITE
+from gateway.formats.dicom.profile import MDC, NERVE, RECORDING_SITE, STIMULATION_SITE, sided_code
 
-# ISO/IEEE 11073-10101, partition 7: a structure's code is that of no side, left and right follow.
-_SIDES: Final = ((0, None), (1, Side.LEFT), (2, Side.RIGHT))
 _LATERALITY: Final = {"L": Side.LEFT, "R": Side.RIGHT}
 _SOURCE: Final = "ChannelSourceSequence"
 _NERVE_MISSING: Final = f"a {NERVE.code} annotation or acquisition context item names it"
@@ -89,14 +87,17 @@ def where(group: DataSet, channel: DataSet, notes: Notes, around: Surroundings) 
     coded = [(NERVE.code, _coded_nerve(note, around)) for note in said]
     nerves = [*([(_SOURCE, source)] if modality is Modality.SENSORY else []), *coded]
     sides = [(_SOURCE, source.side), *((what, nerve.side) for what, nerve in coded)]
+    recorded = (
+        source.name
+        if modality is Modality.MOTOR
+        else _recording_site(channel, source, notes, around.reading.anatomy)
+    )
     return Where(
         modality=modality,
         nerve=_agreed(channel, "nerve", [(what, nerve.name) for what, nerve in nerves], _NERVE_MISSING),
         side=_agreed(channel, "side", [*sides, ("Laterality", around.laterality)], _SIDE_MISSING),
-        recording_site=source.name
-        if modality is Modality.MOTOR
-        else _recording_site(channel, source, notes, around.reading.anatomy),
-        stimulation_site=_stimulation_site(group, channel, notes, around.reading),
+        recording_site=recorded,
+        stimulation_site=_stimulation_site(group, channel, notes, recorded, around.reading),
     )
 
 
@@ -115,9 +116,8 @@ def _agreed(channel: DataSet, of_what: str, said: Sequence[tuple[str, T | None]]
 
 def _sided(mdc: str | None, name: str, recording_site: str | None = None) -> Iterator[tuple[str, Structure]]:
     if mdc is not None:
-        partition, _, number = mdc.partition(":")
-        for step, side in _SIDES:
-            yield f"{partition}:{int(number) + step}", Structure(name, side, recording_site)
+        for side in (None, Side.LEFT, Side.RIGHT):
+            yield sided_code(mdc, side), Structure(name, side, recording_site)
 
 
 def _source(channel: DataSet, around: Surroundings) -> tuple[Modality, Structure]:
@@ -153,7 +153,7 @@ def _recording_site(channel: DataSet, source: Structure, notes: Notes, anatomy: 
     return _agreed(channel, "recording site", [*said, (_SOURCE, source.recording_site)], missing)
 
 
-def _stimulation_site(group: DataSet, channel: DataSet, notes: Notes, reading: Reading) -> str:
+def _stimulation_site(group: DataSet, channel: DataSet, notes: Notes, recorded: str, reading: Reading) -> str:
     anatomy, aliases, keyword = reading.anatomy, reading.site_aliases, "MultiplexGroupLabel"
     said = [
         (STIMULATION_SITE.code, _named(note.item, "UnformattedTextValue", anatomy, aliases))
@@ -163,6 +163,8 @@ def _stimulation_site(group: DataSet, channel: DataSet, notes: Notes, reading: R
     if label and not said:
         return _named(group, keyword, anatomy, aliases)
     by_label = anatomy.site_named(label, aliases)  # beside an annotation the label may say anything else
+    if by_label == recorded:
+        by_label = None
     missing = f"a {STIMULATION_SITE.code} annotation or {keyword} names it"
     return _agreed(channel, "stimulation site", [*said, (keyword, by_label)], missing)
 

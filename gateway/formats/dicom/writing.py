@@ -18,7 +18,7 @@ from pydicom.uid import UID
 
 import gateway
 from gateway.domain.anatomy import Anatomy
-from gateway.domain.recording import Recording, Side, SignalStatus, Waveform
+from gateway.domain.recording import Recording, Side, Waveform
 from gateway.domain.study import Device, Patient, Study, StudyHeader
 from gateway.errors import DataError
 from gateway.formats import Polarity
@@ -52,7 +52,7 @@ IMPLEMENTATION_VERSION: Final = "EMGGW_"
 UNKNOWN: Final = "unknown"
 
 _LATERALITY: Final = {Side.RIGHT: ("R", 1), Side.LEFT: ("L", 2)}
-_STATUS: Final[dict[SignalStatus, str]] = {"questionable": "QUESTIONABLE", "unzeroed": "UNZEROED"}
+_STATUS: Final = {value: word for word, value in profile.DOUBTFUL_STATUS.items()}
 
 # Attributes of one module by keyword; None: left out.
 _Module = dict[str, object]
@@ -256,7 +256,7 @@ def _channel(examination: _Examination, recording: Recording, curve: Waveform) -
 
 def _status(recording: Recording, *, simulated: bool) -> list[str]:
     doubtful = [_STATUS[recording.signal_status]] if recording.signal_status else []
-    return [*(["TEST DATA"] if simulated else []), *doubtful] or ["OK"]
+    return [*([profile.TEST_DATA] if simulated else []), *doubtful] or ["OK"]
 
 
 def _samples(curve: Waveform, encoding: Encoding, place: str) -> tuple[Literal["SS", "SL"], bytes]:
