@@ -23,7 +23,7 @@ from gateway.protocols.lis_sender import Aborted, Delivered, Sender
 CARTS = 24
 BAUD = 115_200
 SECONDS = 10
-PIECE = 96  # octets written at a time: 8 ms of the line
+PIECE = 256  # octets written at a time: a usual frame, 22 ms of the line
 TICK_S = 0.005
 LATE_S = 0.02
 
