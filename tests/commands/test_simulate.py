@@ -158,7 +158,6 @@ def test_what_no_format_carries_is_named(capsys: Capture, document: Path, tmp_pa
     assert "needs a recording" in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("interruptible")
 def test_what_can_be_read_in_part_only_is_not_played(capsys: Capture, tmp_path: Path) -> None:
     records = "".join(f"{record}\r" for record in encode_study(study(motor("wrist"), motor("below_elbow"))))
     path = tmp_path / "cart.lis"
@@ -169,6 +168,7 @@ def test_what_can_be_read_in_part_only_is_not_played(capsys: Capture, tmp_path: 
     assert capsys.readouterr().err.startswith(f"emg-gateway: {path}: record ")
 
 
+@pytest.mark.usefixtures("interruptible")
 async def test_interrupted_it_takes_the_link_away(document: Path, tmp_path: Path) -> None:
     link = tmp_path / "cart"
     program = await asyncio.create_subprocess_exec(
