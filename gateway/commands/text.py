@@ -1,12 +1,16 @@
-"""Assessments as a person reads them: the table in the field's order, then findings, then what is missing."""
+"""Assessments as a person reads them: tables in the field's order, signal quality, findings, what is missing.
 
-from collections.abc import Iterable, Mapping, Sequence
+A technical warning comes before the verdicts that rest on the signal.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from gateway.commands.terminal import printable
-from gateway.domain.assessment import Assessment, segment_object
+from gateway.domain.assessment import Assessment, quality_object, segment_object
 from gateway.domain.criteria import BLOCKS
-from gateway.domain.recording import MotorMarks, NoResponse, SensoryMarks
+from gateway.domain.quality import Quality
+from gateway.domain.recording import MotorMarks, NoResponse, Recording, SensoryMarks
 from gateway.domain.sensory import SensoryResult
 from gateway.domain.sites import Evoked
 
@@ -26,6 +30,7 @@ def assessment_text(assessment: Assessment) -> str:
             "",
             *_table(_SENSORY, (_sensory_row(entry) for entry in assessment.sensory)),
             "",
+            *_quality_lines(assessment.recordings),
             *(segment_line(segment_object(entry)) for entry in assessment.findings),
             "",
             f"MMN support: {assessment.mmn.support} ({', '.join(assessment.mmn.reasons)})",
@@ -33,6 +38,21 @@ def assessment_text(assessment: Assessment) -> str:
             *(f"  caveat: {entry}" for entry in assessment.mmn.caveats),
         ]
     )
+
+
+def _quality_lines(recordings: Sequence[Evoked]) -> Iterator[str]:
+    """What is wrong with the signals, a line an entry; nothing where nothing is."""
+    entries = [(_site(evoked.recording), entry) for evoked in recordings for entry in evoked.quality]
+    if entries:
+        yield "Signal quality"
+        yield from (f"! {site}: {_quality(entry)}" for site, entry in entries)
+        yield ""
+
+
+def _quality(entry: Quality) -> str:
+    shown = quality_object(entry)
+    number = "" if shown["value"] is None else f": {shown['value']:g} {shown['unit'] or ''}".rstrip()
+    return f"{shown['what']}{number} - {shown['advice']}"
 
 
 def segment_line(segment: Mapping[str, Any]) -> str:
@@ -63,11 +83,10 @@ def _is_motor(entry: Evoked) -> bool:
 
 def _motor_row(entry: Evoked) -> Sequence[str]:
     recording, graded = entry.recording, entry.graded
-    name = f"{recording.side} {recording.nerve} {recording.recording_site} {recording.stimulation_site}"
     marks = graded if isinstance(graded, MotorMarks) else MotorMarks()
     amplitude = "none" if isinstance(graded, NoResponse) else _number(marks.amplitude_mv, 2)
     return (
-        name,
+        _site(recording),
         _number(marks.onset_latency_ms, 2),
         amplitude,
         _number(marks.negative_duration_ms, 2),
@@ -83,13 +102,19 @@ def _sensory_row(entry: SensoryResult) -> Sequence[str]:
     amplitude = "none" if isinstance(graded, NoResponse) else _number(marks.amplitude_uv, 1)
     below = "▼" if "amplitude_low" in entry.reasons else ""
     return (
-        f"{recording.side} {recording.nerve} {recording.recording_site} {recording.stimulation_site}",
+        _site(recording),
         _number(marks.onset_latency_ms, 2),
         _number(marks.peak_latency_ms, 2),
         amplitude + below,
         _number(entry.velocity_m_s, 1),
         entry.result.replace("_", " "),
     )
+
+
+def _site(recording: Recording) -> str:
+    position = "" if recording.site_position_mm is None else f"@{recording.site_position_mm:g}mm"
+    nerve = f"{recording.side} {recording.nerve} {recording.recording_site}"
+    return f"{nerve} {recording.stimulation_site}{position}"
 
 
 def _number(value: float | None, decimals: int) -> str:

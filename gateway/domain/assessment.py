@@ -10,6 +10,7 @@ from typing import Final
 
 from gateway.domain.criteria import CriteriaSet
 from gateway.domain.findings import Action, Finding
+from gateway.domain.quality import Quality
 from gateway.domain.recording import Marks, NoResponse, Recording, Response
 from gateway.domain.sensory import SensoryResult
 from gateway.domain.sites import Evoked
@@ -17,6 +18,8 @@ from gateway.domain.study import StudyHeader
 from gateway.domain.support import MmnSupport
 
 SCHEMA: Final = "emg-gateway/assessment/1"
+# What a standard error or the number of a quality entry is worth.
+_SIGNIFICANT_DIGITS: Final = 3
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 JsonObject = dict[str, Json]
@@ -71,18 +74,40 @@ def document(assessment: Assessment, *, study_id: str, gateway_version: str) -> 
 
 
 def recording_object(entry: Evoked) -> JsonObject:
-    """One entry of `recordings`: the site, the marks graded on, whose they are, what was wrong."""
+    """One entry of `recordings`: the site, the marks graded on, whose and how sure, what was wrong."""
     found = _sites(entry.recording)
     found |= {
         "marks": None if entry.graded is None else marks_object(entry.graded),
         "marked_by": entry.marked_by,
-        "quality": entry.quality,
+        "quality": tuple(one.code for one in entry.quality),
+        "quality_details": tuple(quality_object(one) for one in entry.quality),
     }
     if entry.gateway is not None:
         found["gateway_marks"] = marks_object(entry.gateway)
+        found["gateway_standard_errors"] = _rounded(entry.errors)
     if entry.filled:
         found["filled_by_gateway"] = entry.filled
     return found
+
+
+def quality_object(entry: Quality) -> JsonObject:
+    """One entry of `quality_details`: the code with its number and unit, what it is, what to do."""
+    meaning = entry.meaning
+    return {
+        "code": entry.code,
+        "value": None if entry.value is None else _significant(entry.value),
+        "unit": None if entry.value is None else meaning.unit,
+        "what": meaning.what,
+        "advice": meaning.advice,
+    }
+
+
+def _rounded(errors: Mapping[str, float]) -> JsonObject:
+    return {name: _significant(error) for name, error in errors.items()}
+
+
+def _significant(value: float) -> float:
+    return float(f"{value:.{_SIGNIFICANT_DIGITS}g}")
 
 
 def _sites(recording: Recording) -> JsonObject:
@@ -128,6 +153,7 @@ def segment_object(entry: Finding) -> JsonObject:
         "area_reduction_percent": segment.area_reduction_percent,
         "duration_increase_percent": segment.duration_increase_percent,
         "conduction_velocity_m_s": segment.conduction_velocity_m_s,
+        "standard_errors": _rounded(segment.standard_errors),
         "grades": dict(entry.grades),
         "temporal_dispersion": segment.temporal_dispersion,
         "finding": entry.finding,

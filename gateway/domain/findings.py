@@ -113,7 +113,7 @@ def _actions(segment: Segment, gated: Grade, gates: Sequence[str], anatomy: Anat
         wanted.append(_action("repeat_same_filters", proximal, _SAME_FILTERS))
     if gated is Grade.INDETERMINATE and "no_proximal_response" in segment.notes:
         wanted.append(_action("repeat_supramaximal", proximal, _SUPRAMAXIMAL))
-    drifted = [e for e in (segment.distal, segment.proximal) if "electrode_drift" in e.quality]
+    drifted = [e for e in (segment.distal, segment.proximal) if e.flagged("electrode_drift")]
     wanted += [_action("check_electrodes", entry.recording, _ELECTRODES) for entry in drifted]
     return wanted
 

@@ -6,11 +6,13 @@ or drift, or tell a dispersed wave's phases apart. Where it finds nothing above 
 NO_RESPONSE; where it cannot tell, None and a reason.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.domain.quality import Quality
 from gateway.domain.recording import (
     NO_RESPONSE,
     Modality,
@@ -48,6 +50,33 @@ class MarkerSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Marking:
+    """What was read off one sweep.
+
+    `response` is rounded as published: NO_RESPONSE where nothing stands above the noise, None where the
+    sweep cannot be marked. `errors` holds the standard error of each quantity, under the quantity's name
+    and in its unit.
+    """
+
+    response: Response | None
+    errors: Mapping[str, float] = field(default_factory=dict)
+    quality: tuple[Quality, ...] = ()
+
+
+def mark_all(
+    waveforms: Sequence[Waveform], modality: Modality, settings: MarkerSettings
+) -> tuple[Marking, ...]:
+    """The marks of each of `waveforms`, the same to the last bit as of each alone."""
+    found = (_mark(waveform, modality, settings) for waveform in waveforms)
+    return tuple(Marking(response=r, quality=tuple(Quality(name) for name in q)) for r, q in found)
+
+
+def mark(waveform: Waveform, modality: Modality, settings: MarkerSettings) -> Marking:
+    """The marks of one sweep; see `mark_all`."""
+    return mark_all((waveform,), modality, settings)[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Sweep:
     """A smoothed sweep with its baseline removed: uV against ms, clinical negative positive."""
 
@@ -56,7 +85,7 @@ class _Sweep:
     noise_uv: float
 
 
-def mark(
+def _mark(
     waveform: Waveform, modality: Modality, settings: MarkerSettings
 ) -> tuple[Response | None, tuple[str, ...]]:
     """The marks of `waveform` and the names of what was wrong with it.
@@ -65,7 +94,7 @@ def mark(
     """
     sweep = _prepare(waveform, settings)
     if sweep is None:
-        return None, ("unmarkable",)
+        return None, ("too_few_samples",)
     searched = np.flatnonzero(sweep.times_ms >= settings.artefact_ms)
     peak = int(searched[np.argmax(sweep.microvolts[searched])])
     height = float(sweep.microvolts[peak])
@@ -85,7 +114,7 @@ def mark(
     try:
         return _marks(modality, sweep.times_ms[peak], height, trough, onset_ms, return_ms, area), quality
     except DataError:  # a wave no nerve makes: a scale or a rate is wrong by orders of magnitude
-        return None, ("unmarkable",)
+        return None, ("impossible_response",)
 
 
 def _prepare(waveform: Waveform, settings: MarkerSettings) -> _Sweep | None:

@@ -1,18 +1,21 @@
 """A stimulation site is a series: every recording is kept, one of them is used.
 
 `Evoked` is a recording with the response that is graded: the machine's marks where it sent any, ours for
-what it did not send. `used` picks the recording of a site the comparison stands on.
+what it did not send. `used` picks the recording of a site the comparison stands on, and says what the
+series shows: electrodes that moved, a current that was still too low.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from gateway.domain.markers import MarkerSettings, mark
+from gateway.domain.agreement import disagreements, marked
+from gateway.domain.markers import MarkerSettings, Marking, mark
+from gateway.domain.quality import Quality
 from gateway.domain.recording import (
     NO_RESPONSE,
     MarkedBy,
-    Marks,
     MotorMarks,
     NoResponse,
     Recording,
@@ -23,6 +26,11 @@ from gateway.domain.rounding import reduction_percent
 # A change of more than this between two recordings of one site at one current points at the electrode.
 # Source: engineering setting, no published authority.
 _DRIFT_PERCENT: Final = 10.0
+# A last step of current that still makes the response this much larger: no plateau, not supramaximal.
+# Source: engineering setting, no published authority (a last step of 20 to 30 % of the current, below 5 %).
+_STILL_GROWING_PERCENT: Final = 5.0
+
+_NOT_MARKED: Final = Marking(response=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +38,8 @@ class Evoked:
     """One recording and what is graded of it.
 
     `graded` is None when neither the machine nor we could mark it; `gateway` holds our own marks where a
-    waveform exists; `filled` names the quantities in `graded` that are ours beside the machine's.
+    waveform exists, `errors` their standard errors; `filled` names the quantities in `graded` that are ours
+    beside the machine's.
     """
 
     recording: Recording
@@ -38,7 +47,17 @@ class Evoked:
     marked_by: MarkedBy
     gateway: Response | None = None
     filled: tuple[str, ...] = ()
-    quality: tuple[str, ...] = ()
+    quality: tuple[Quality, ...] = ()
+    errors: Mapping[str, float] = field(default_factory=dict)
+
+    def error(self, name: str) -> float | None:
+        """The standard error of a graded quantity, in its unit; None where the machine marked it."""
+        ours = self.marked_by == "gateway" or name in self.filled
+        return self.errors.get(name) if ours else None
+
+    def flagged(self, name: str) -> bool:
+        """Whether a quality entry of this name stands against the recording."""
+        return any(entry.name == name for entry in self.quality)
 
     @property
     def motor(self) -> MotorMarks | None:
@@ -58,28 +77,25 @@ class Evoked:
 
 def evoked(recording: Recording, settings: MarkerSettings) -> Evoked:
     """Mark `recording`: the machine's marks are graded, quantities it did not send come from ours."""
-    ours: Response | None = None
-    quality: tuple[str, ...] = ()
-    if recording.waveform is not None:
-        ours, quality = mark(recording.waveform, recording.modality, settings)
-    device = recording.measured
-    if device is None:
-        graded: Response | None = ours
-        filled: tuple[str, ...] = ()
-    else:
-        graded, filled = _filled(device, ours)
-        quality = (*quality, *_disagreements(device, ours, settings))
+    curve, device = recording.waveform, recording.measured
+    marking = _NOT_MARKED if curve is None else mark(curve, recording.modality, settings)
+    graded, quality = marking.response, marking.quality
+    filled: tuple[str, ...] = ()
+    if device is not None:
+        graded, filled = _filled(device, marking.response)
+        quality = (*quality, *disagreements(device, marking, settings))
     if recording.signal_status is not None:
-        quality = (f"signal_{recording.signal_status}", *quality)
+        quality = (Quality(f"signal_{recording.signal_status}"), *quality)
     if graded is NO_RESPONSE:
-        quality = ("response_absent", *quality)
+        quality = (Quality("response_absent"), *quality)
     return Evoked(
         recording=recording,
         graded=graded,
         marked_by="device" if _sent_any(device) else "gateway",
-        gateway=ours,
+        gateway=marking.response,
         filled=filled,
         quality=quality,
+        errors=marking.errors,
     )
 
 
@@ -87,62 +103,59 @@ def _sent_any(device: Response | None) -> bool:
     """Whether the machine marked anything, be it that there was no response."""
     if device is None or isinstance(device, NoResponse):
         return device is not None
-    return len(_missing(device)) < len(fields(device))
+    return bool(marked(device))
 
 
 def _filled(device: Response, ours: Response | None) -> tuple[Response, tuple[str, ...]]:
     if isinstance(device, NoResponse) or ours is None or isinstance(ours, NoResponse):
         return device, ()
-    own = {name: getattr(ours, name) for name in _missing(device) if getattr(ours, name) is not None}
+    sent = marked(device)
+    own = {name: getattr(ours, name) for name in marked(ours) if name not in sent}
     return replace(device, **own), tuple(own)
-
-
-def _missing(marks: Marks) -> list[str]:
-    return [field.name for field in fields(marks) if getattr(marks, field.name) is None]
-
-
-def _disagreements(device: Response, ours: Response | None, settings: MarkerSettings) -> tuple[str, ...]:
-    """Where the machine's marks and ours differ by more than the settings allow, by quantity."""
-    if ours is None or (device is NO_RESPONSE and ours is NO_RESPONSE):
-        return ()
-    if isinstance(device, NoResponse) or isinstance(ours, NoResponse):
-        return ("marks_disagree:response",)
-    found = []
-    for field in fields(device):
-        theirs, own = getattr(device, field.name), getattr(ours, field.name)
-        if theirs is None or own is None:
-            continue
-        if field.name.endswith("latency_ms"):
-            allowed = settings.disagreement_ms
-        else:
-            allowed = settings.disagreement_percent / 100 * theirs
-        if abs(theirs - own) > allowed:
-            found.append(f"marks_disagree:{field.name}")
-    return tuple(found)
 
 
 def used(series: Sequence[Evoked]) -> Evoked:
     """The recording of one site that is compared, out of all of them in order of arrival.
 
     The last one flagged supramaximal, else the one with the largest amplitude; at the same current a later
-    recording takes the place of an earlier one, and a change of more than 10 % adds `electrode_drift`.
+    recording takes the place of an earlier one, and a change of more than 10 % adds `electrode_drift`. A
+    series that still grew at its last step of current adds `submaximal_series`, unless the recording used
+    is stated to be supramaximal.
     """
     kept: list[Evoked] = []
-    drifted = False
+    changes: list[float] = []
     for candidate in series:
         current = candidate.recording.stimulus.intensity_ma
         same = [e for e in kept if current is not None and e.recording.stimulus.intensity_ma == current]
-        drifted = drifted or any(_drift(earlier, candidate) for earlier in same)
+        changes += [_growth_percent(earlier, candidate) for earlier in same]
         kept = [e for e in kept if e not in same] + [candidate]
     flagged = [e for e in kept if e.recording.stimulus.supramaximal]
     chosen = flagged[-1] if flagged else max(kept, key=lambda e: -1.0 if e.amplitude is None else e.amplitude)
-    return replace(chosen, quality=(*chosen.quality, "electrode_drift")) if drifted else chosen
+    found = [*_drift(changes), *(() if flagged else _still_growing(kept))]
+    return replace(chosen, quality=(*chosen.quality, *found)) if found else chosen
 
 
-def _drift(earlier: Evoked, later: Evoked) -> bool:
+def _drift(changes: Sequence[float]) -> Iterator[Quality]:
+    """The largest of the `changes` (percent) at one current, where it is one of the electrode."""
+    largest = max(changes, key=abs, default=0.0)
+    if abs(largest) > _DRIFT_PERCENT:
+        yield Quality("electrode_drift", largest if math.isfinite(largest) else None)
+
+
+def _still_growing(kept: Sequence[Evoked]) -> Iterator[Quality]:
+    """The growth at the highest step of current, where it is too much for a plateau."""
+    by_current = {e.recording.stimulus.intensity_ma: e for e in kept if e.amplitude is not None}
+    steps = sorted(current for current in by_current if current is not None)
+    if len(steps) < 2:
+        return
+    growth = _growth_percent(by_current[steps[-2]], by_current[steps[-1]])
+    if growth >= _STILL_GROWING_PERCENT:
+        yield Quality("submaximal_series", growth if math.isfinite(growth) else None)
+
+
+def _growth_percent(earlier: Evoked, later: Evoked) -> float:
+    """By how much the amplitude grew, to one decimal; infinite from nothing, 0 where it is not known."""
     before, after = earlier.amplitude, later.amplitude
-    if before is None or after is None:
-        return False
-    if not before:  # from nothing to something
-        return after > 0
-    return abs(reduction_percent(before, after)) > _DRIFT_PERCENT
+    if before is None or after is None or before == after:
+        return 0.0
+    return 0.0 - reduction_percent(before, after) if before else math.inf

@@ -134,8 +134,9 @@ def _site(evoked: Evoked, judged: SensoryResult | None) -> Group:
         "SKIN-TEMP": recording.skin_temperature_c,
     }
     at = recording.recorded_at
+    quality = _listed("Quality", (entry.code for entry in evoked.quality))
     found = (
-        Observation(code="STIM-SITE", value=name, recorded_at=at, remarks=_listed("Quality", evoked.quality)),
+        Observation(code="STIM-SITE", value=name, recorded_at=at, remarks=quality),
         *(Observation(code=code, value=v, recorded_at=at) for code, v in technique.items() if v is not None),
         *_response(evoked, judged),
         *(_judgement(judged) if judged else ()),

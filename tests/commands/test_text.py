@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -77,6 +78,38 @@ def test_a_block_is_marked_with_the_numbers_it_rests_on() -> None:
         "▲ right ulnar adm, wrist to below_elbow: definite block;"
         " amplitude -66.7 %, area -66.1 %, duration +0.0 %"
     ) in found
+
+
+def test_what_is_wrong_with_the_signals_stands_before_the_findings() -> None:
+    found = lines(
+        motor("wrist", motor_marks(amplitude_mv=4.0), waveform=cmap()),
+        motor("below_elbow", NO_RESPONSE, site_position_mm=90.0),
+    )
+
+    start = found.index("Signal quality")
+    disagree = "! right ulnar adm wrist: machine and gateway disagree on"
+    advice = "look at the curve, see which marks fit it"
+    (line,) = [line for line in found[start:] if line.startswith(f"{disagree} the amplitude")]
+    assert line.endswith(f" mV - {advice}")
+    assert "(machine minus gateway): -5" in line
+    assert (
+        "! right ulnar adm below_elbow@90mm: no response - raise the current before believing it"
+    ) in found[start:]
+    assert start < next(number for number, line in enumerate(found) if " to below_elbow: " in line)
+
+
+def test_a_number_without_a_unit_stands_alone() -> None:
+    long, short = (cmap(onset_ms=start, duration_ms=width) for start, width in ((3, 10), (7, 5)))
+    found = lines(
+        *(replace(motor(s), measured=None, waveform=c) for s, c in (("wrist", long), ("axilla", short)))
+    )
+
+    (line,) = [line for line in found if "another nerve" in line]
+    assert re.search(r"\(correlation\): -?0\.\d+ - lower the current", line)
+
+
+def test_signals_without_fault_have_no_section() -> None:
+    assert "Signal quality" not in lines(motor("wrist"), sensory())
 
 
 def test_what_is_missing_is_asked_for_with_its_reason() -> None:

@@ -4,16 +4,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.markers import mark
-from gateway.domain.recording import NO_RESPONSE, Modality, MotorMarks, SensoryMarks, Waveform
+from gateway.domain.recording import NO_RESPONSE, Modality, MotorMarks, Response, SensoryMarks, Waveform
 from tests.factories import cmap, marker_settings, waveform
 
 SETTINGS = marker_settings()
 
 
 def motor_marks_of(curve: Waveform) -> MotorMarks:
-    response, quality = mark(curve, Modality.MOTOR, SETTINGS)
-    assert isinstance(response, MotorMarks), quality
-    return response
+    marking = mark(curve, Modality.MOTOR, SETTINGS)
+    assert isinstance(marking.response, MotorMarks), marking.quality
+    return marking.response
+
+
+def read(curve: Waveform, modality: Modality) -> tuple[Response | None, tuple[str, ...]]:
+    marking = mark(curve, modality, SETTINGS)
+    return marking.response, tuple(entry.code for entry in marking.quality)
 
 
 @pytest.mark.parametrize("noise_uv", [0.0, 5.0])
@@ -36,9 +41,7 @@ def test_a_cmap_is_marked_where_it_is(
 
 
 def test_a_snap_is_marked_in_microvolts() -> None:
-    response, quality = mark(
-        cmap(amplitude_uv=22.0, duration_ms=1.2, noise_uv=0.3), Modality.SENSORY, SETTINGS
-    )
+    response, quality = read(cmap(amplitude_uv=22.0, duration_ms=1.2, noise_uv=0.3), Modality.SENSORY)
 
     assert quality == ()
     assert isinstance(response, SensoryMarks)
@@ -51,7 +54,7 @@ def test_a_snap_is_marked_in_microvolts() -> None:
 def test_noise_alone_is_no_response(modality: Modality, seed: int) -> None:
     noise = np.random.default_rng(seed).normal(0.0, 5.0, 800).round().astype(np.int32)
 
-    assert mark(waveform(noise), modality, SETTINGS)[0] is NO_RESPONSE
+    assert read(waveform(noise), modality)[0] is NO_RESPONSE
 
 
 @pytest.mark.parametrize(
@@ -64,14 +67,14 @@ def test_noise_alone_is_no_response(modality: Modality, seed: int) -> None:
     ],
 )
 def test_a_sweep_without_enough_in_it_cannot_be_marked(curve: Waveform) -> None:
-    assert mark(curve, Modality.MOTOR, SETTINGS) == (None, ("unmarkable",))
+    assert read(curve, Modality.MOTOR)[0] is None
 
 
 def test_a_sweep_that_ends_too_early_has_no_duration_or_area() -> None:
     whole = cmap()
     cut = waveform(whole.samples[:150])  # 5.5 ms after the stimulus
 
-    response, quality = mark(cut, Modality.MOTOR, SETTINGS)
+    response, quality = read(cut, Modality.MOTOR)
 
     assert quality == ("sweep_ends_before_return",)
     assert isinstance(response, MotorMarks)
@@ -80,7 +83,7 @@ def test_a_sweep_that_ends_too_early_has_no_duration_or_area() -> None:
 
 
 def test_a_wave_that_is_up_before_the_search_begins_has_no_onset() -> None:
-    response, quality = mark(cmap(onset_ms=0.3, duration_ms=5.0), Modality.MOTOR, SETTINGS)
+    response, quality = read(cmap(onset_ms=0.3, duration_ms=5.0), Modality.MOTOR)
 
     assert quality == ("artefact_overlaps_onset",)
     assert isinstance(response, MotorMarks)
@@ -120,7 +123,7 @@ def test_adding_a_constant_changes_nothing(offset: int) -> None:
 )
 def test_no_sweep_makes_the_marker_fail(samples: list[int], rate_hz: float) -> None:
     for modality in Modality:
-        response, _ = mark(waveform(samples, rate_hz=rate_hz, uv=0.1), modality, SETTINGS)
+        response, _ = read(waveform(samples, rate_hz=rate_hz, uv=0.1), modality)
         assert response is None or response is NO_RESPONSE or isinstance(response, MotorMarks | SensoryMarks)
 
 
@@ -128,4 +131,4 @@ def test_no_sweep_makes_the_marker_fail(samples: list[int], rate_hz: float) -> N
     "curve", [waveform(cmap().samples, uv=1e6), waveform(cmap().samples, rate_hz=10.0, start_ms=-4000.0)]
 )
 def test_a_wave_no_nerve_makes_cannot_be_marked(curve: Waveform) -> None:
-    assert mark(curve, Modality.MOTOR, SETTINGS) == (None, ("unmarkable",))
+    assert read(curve, Modality.MOTOR)[0] is None

@@ -1,10 +1,14 @@
+from collections.abc import Mapping
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.recording import NO_RESPONSE, MotorMarks, Recording, Side
+from gateway.domain.recording import NO_RESPONSE, MotorMarks, Recording, Response, Side
 from gateway.domain.rounding import half_up, quotient, reduction_percent
 from gateway.domain.segments import Segment, compare, motor_sites, segments
+from gateway.domain.sites import Evoked
 from tests.factories import cmap, marked, motor, motor_marks, reference, sensory, waveform
 
 ANATOMY = reference().anatomy
@@ -162,6 +166,83 @@ def test_drift_at_a_site_is_noted_on_its_segments() -> None:
     (segment,) = segments(motor_sites(entries, ANATOMY)["adm"], ANATOMY)
 
     assert segment.notes == ("electrode_drift",)
+
+
+def ours(site: str, onset_ms: float, amplitude_mv: float, errors: Mapping[str, float]) -> Evoked:
+    """A CMAP that we marked, with the standard errors of its quantities."""
+    marks = motor_marks(onset_latency_ms=onset_ms, amplitude_mv=amplitude_mv)
+    entry = marked(motor(site, marks, distance_mm=220.0))
+    return replace(entry, marked_by="gateway", gateway=marks, errors=errors)
+
+
+BOTH = {"amplitude_mv": 0.08, "onset_latency_ms": 0.03}
+WRIST = ours("wrist", 3.0, 8.0, BOTH)
+BELOW_ELBOW = ours("below_elbow", 7.0, 4.0, {"amplitude_mv": 0.04, "onset_latency_ms": 0.04})
+
+
+def test_changes_between_our_own_marks_have_standard_errors() -> None:
+    found = compare(WRIST, BELOW_ELBOW, ANATOMY)
+
+    assert found.standard_errors == pytest.approx(
+        {
+            "amplitude_ratio": 0.5 * 0.01 * 2**0.5,
+            "amplitude_reduction_percent": 50 * 0.01 * 2**0.5,
+            "conduction_velocity_m_s": 55.0 * 0.05 / 4.0,
+        }
+    )
+
+
+def test_area_and_duration_have_theirs_from_their_own_quantities() -> None:
+    errors = {"negative_area_mv_ms": 0.28, "negative_duration_ms": 0.3}
+    near, far = (ours(site, 3.0, 8.0, errors) for site in ("wrist", "below_elbow"))
+
+    found = compare(near, far, ANATOMY)
+
+    assert found.standard_errors == pytest.approx(
+        {"area_reduction_percent": 100 * 0.01 * 2**0.5, "duration_increase_percent": 100 * 0.05 * 2**0.5}
+    )
+
+
+def test_a_change_is_known_to_1_96_standard_errors_or_to_three_points() -> None:
+    found = compare(WRIST, BELOW_ELBOW, ANATOMY)
+
+    assert found.half_width("amplitude_reduction_percent") == pytest.approx(1.96 * 50 * 0.01 * 2**0.5)
+    assert found.half_width("area_reduction_percent") == 3.0
+
+
+def test_a_machine_s_mark_at_one_end_leaves_the_error_unknown() -> None:
+    found = compare(WRIST, replace(BELOW_ELBOW, marked_by="device"), ANATOMY)
+
+    assert found.standard_errors == {}
+    assert found.half_width("amplitude_reduction_percent") == 3.0
+
+
+@pytest.mark.parametrize(
+    "near", [MotorMarks(amplitude_mv=0.0), MotorMarks(negative_area_mv_ms=28.0), MotorMarks(), NO_RESPONSE]
+)
+def test_a_quantity_that_is_unknown_or_nothing_has_no_error(near: Response) -> None:
+    assert compare(replace(WRIST, graded=near), BELOW_ELBOW, ANATOMY).standard_errors == {}
+    assert compare(WRIST, replace(BELOW_ELBOW, graded=NO_RESPONSE), ANATOMY).standard_errors == {}
+
+
+def test_a_velocity_that_is_not_reported_has_no_error() -> None:
+    found = compare(WRIST, ours("below_elbow", 7.0, 16.0, {"onset_latency_ms": 0.03}), ANATOMY)
+
+    assert "proximal_larger" in found.notes
+    assert found.standard_errors == {}
+
+
+def test_a_second_nerve_at_the_distal_site_is_suspected_on_the_distal_recording() -> None:
+    long, short = cmap(duration_ms=10.0), cmap(onset_ms=7.0, duration_ms=5.0)
+    entries = [
+        marked(motor(site, measured=None, waveform=curve))
+        for site, curve in (("wrist", long), ("below_elbow", short), ("axilla", short))
+    ]
+
+    wrist, *others = motor_sites(entries, ANATOMY)["adm"]
+
+    assert wrist.flagged("costimulation_suspected")
+    assert not any(entry.flagged("costimulation_suspected") for entry in others)
 
 
 amplitudes = st.floats(min_value=0.1, max_value=30.0).map(lambda x: round(x, 3))

@@ -1,8 +1,13 @@
-import pytest
+from dataclasses import replace
 
-from gateway.domain.recording import NO_RESPONSE, MotorMarks, Recording, Stimulus
-from gateway.domain.sites import used
-from tests.factories import cmap, marked, motor, motor_marks, sensory
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain.quality import Quality
+from gateway.domain.recording import NO_RESPONSE, MotorMarks, Recording, Response, Stimulus
+from gateway.domain.sites import Evoked, used
+from tests.factories import cmap, marked, motor, motor_marks, sensory, waveform
 
 
 def stimulated(
@@ -38,7 +43,7 @@ def test_a_change_over_ten_percent_at_the_same_current_is_electrode_drift(
 ) -> None:
     entries = [marked(stimulated(9.0, 20)), marked(stimulated(second, 20))]
 
-    assert ("electrode_drift" in used(entries).quality) is drifted
+    assert used(entries).flagged("electrode_drift") is drifted
 
 
 def test_the_machine_s_marks_are_graded_and_ours_stand_beside_them() -> None:
@@ -84,13 +89,15 @@ def test_without_marks_the_gateway_s_are_graded() -> None:
     ],
 )
 def test_marks_that_disagree_with_the_curve_are_warned_about(response, curve, warning: str) -> None:
-    assert warning in marked(motor("wrist", response, waveform=curve)).quality
+    quality = marked(motor("wrist", response, waveform=curve)).quality
+
+    assert warning in [entry.code for entry in quality]
 
 
 def test_two_absent_responses_agree() -> None:
     entry = marked(motor("wrist", NO_RESPONSE, waveform=cmap(amplitude_uv=0.0, noise_uv=3.0)))
 
-    assert entry.quality == ("response_absent",)
+    assert entry.quality == (Quality("response_absent"),)
     assert entry.amplitude == 0.0
 
 
@@ -104,7 +111,96 @@ def test_a_response_that_comes_or_goes_at_the_same_current_is_drift(order: int) 
     absent = motor("wrist", NO_RESPONSE, stimulus=Stimulus(intensity_ma=20))
     series = [marked(absent), marked(stimulated(9.0, 20))][::order]
 
-    assert "electrode_drift" in used(series).quality
+    drift = [entry for entry in used(series).quality if entry.name == "electrode_drift"]
+    assert drift == [Quality("electrode_drift", -100.0 if order < 0 else None)]
+
+
+@pytest.mark.parametrize(
+    ("amplitudes", "percent"), [((10.0, 8.0), -20.0), ((10.0, 8.0, 9.0), -20.0), ((8.0, 10.0, 9.5), 25.0)]
+)
+def test_drift_carries_the_largest_change_in_percent(amplitudes, percent: float) -> None:
+    entries = [marked(stimulated(amplitude, 20)) for amplitude in amplitudes]
+
+    assert Quality("electrode_drift", percent) in used(entries).quality
+
+
+def growing(series, *, flags=()) -> tuple[Quality, ...]:
+    """What a series of (amplitude, current) says about its plateau; `flags`: currents that have it proven."""
+    recordings = (
+        stimulated(amplitude, current, supramaximal=True if current in flags else None)
+        for amplitude, current in series
+    )
+    found = used([marked(recording) for recording in recordings])
+    return tuple(entry for entry in found.quality if entry.name == "submaximal_series")
+
+
+@pytest.mark.parametrize(
+    ("series", "percent"),
+    [
+        ([(4.0, 10), (8.0, 20), (8.4, 25)], 5.0),
+        ([(4.0, 10), (8.0, 20), (8.39, 25)], None),  # 4.9 %
+        ([(4.0, 10), (9.0, 20), (8.0, 25)], None),
+        ([(4.0, 10), (8.0, 20)], 100.0),
+        ([(8.0, 20), (4.0, 10)], 100.0),  # the order of arrival does not matter
+        ([(8.0, 20)], None),
+        ([(4.0, None), (8.0, None)], None),
+        ([(4.0, None), (8.0, 20)], None),
+        ([(4.0, 20), (8.0, 20)], None),  # no step
+    ],
+)
+def test_a_series_that_still_grows_at_its_last_step_is_not_at_its_plateau(
+    series, percent: float | None
+) -> None:
+    assert growing(series) == (() if percent is None else (Quality("submaximal_series", percent),))
+
+
+def test_the_word_that_a_stimulus_was_supramaximal_stands_above_the_series() -> None:
+    assert growing([(4.0, 10), (8.0, 20)], flags=(20,)) == ()
+    assert growing([(4.0, 10), (8.0, 20)], flags=(10,)) == ()  # the recording at 10 mA is used
+
+
+def test_a_response_that_comes_with_the_last_step_grows_without_a_percentage() -> None:
+    absent = motor("wrist", NO_RESPONSE, stimulus=Stimulus(intensity_ma=10))
+
+    found = used([marked(absent), marked(stimulated(8.0, 20))])
+
+    assert found.quality == (Quality("submaximal_series"),)
+
+
+def test_a_sweep_that_cannot_be_marked_is_no_step_of_a_series() -> None:
+    flat = motor("wrist", measured=None, waveform=waveform([0] * 800), stimulus=Stimulus(intensity_ma=30))
+
+    assert not used([marked(stimulated(8.0, 20)), marked(flat)]).flagged("submaximal_series")
+    assert not used([marked(flat), marked(flat)]).flagged("electrode_drift")
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.01, 30.0), st.sampled_from([10, 20, 30, None])), min_size=1, max_size=6)
+)
+def test_a_series_never_changes_a_mark(series) -> None:
+    entries = [marked(stimulated(round(amplitude, 3), current)) for amplitude, current in series]
+
+    found = used(entries)
+
+    assert replace(found, quality=()) in [replace(entry, quality=()) for entry in entries]
+
+
+def with_errors(response: Response | None) -> Evoked:
+    """A recording with a curve, the standard errors of our marks set by hand."""
+    entry = marked(motor("wrist", measured=response, waveform=cmap()))
+    return replace(entry, errors={"amplitude_mv": 0.02, "negative_duration_ms": 0.1})
+
+
+def test_a_graded_mark_has_an_error_where_it_is_ours() -> None:
+    assert with_errors(None).error("amplitude_mv") == 0.02
+    assert with_errors(None).error("onset_latency_ms") is None
+    partly = with_errors(MotorMarks(onset_latency_ms=3.0, amplitude_mv=9.0))
+    assert partly.error("amplitude_mv") is None
+    assert partly.error("negative_duration_ms") == 0.1
+
+
+def test_what_the_machine_says_of_its_signal_stands_among_the_quality() -> None:
+    assert marked(motor("wrist", signal_status="unzeroed")).quality == (Quality("signal_unzeroed"),)
 
 
 def test_marks_without_a_quantity_are_not_the_machine_s() -> None:

@@ -21,6 +21,8 @@ from gateway.domain.recording import (
     SensoryMarks,
     Side,
 )
+from gateway.domain.segments import motor_sites
+from gateway.domain.sites import evoked
 from gateway.domain.study import Study
 from gateway.errors import UsageError
 from gateway.ports import Simulator
@@ -274,9 +276,18 @@ def test_cold_limb_is_slow_and_long_and_otherwise_normal(seed: int) -> None:
 def test_the_gateway_reads_the_noisy_curve_as_the_cart_reads_the_clean_one(name: str) -> None:
     for recording in study(name).recordings:
         assert recording.waveform is not None
-        ours, quality = mark(recording.waveform, recording.modality, marker_settings())
-        assert quality == ()
-        assert_agree(recording, ours)
+        marking = mark(recording.waveform, recording.modality, marker_settings())
+        assert marking.quality == ()
+        assert_agree(recording, marking.response)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "als-low-cmap"])
+def test_one_nerve_at_a_time_is_no_costimulation(name: str) -> None:
+    for seed in range(31):
+        motor = [evoked(r, marker_settings()) for r in study(name, seed).recordings if r.modality == "motor"]
+        for _, nerve in itertools.groupby(motor, key=lambda entry: entry.recording.nerve):
+            for sites in motor_sites(nerve, reference().anatomy).values():
+                assert not any(entry.flagged("costimulation_suspected") for entry in sites), seed
 
 
 def assert_agree(recording: Recording, ours: Response | None) -> None:

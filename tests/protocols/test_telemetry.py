@@ -14,6 +14,7 @@ from gateway.domain.anatomy import Standing
 from gateway.domain.assessment import Assessment, JsonObject
 from gateway.domain.criteria import CriteriaSet, Grade
 from gateway.domain.findings import Action, Finding
+from gateway.domain.quality import Quality
 from gateway.domain.recording import NO_RESPONSE, Modality, MotorMarks, Recording, Side, Waveform
 from gateway.domain.segments import Segment
 from gateway.domain.sites import Evoked
@@ -304,7 +305,7 @@ def test_guidance_is_told_when_it_changes() -> None:
 
 def test_a_recording_that_is_used_carries_what_its_series_shows() -> None:
     arrived = site("wrist")
-    drifting = replace(arrived, quality=("electrode_drift",))
+    drifting = replace(arrived, quality=(Quality("electrode_drift", -12.0),))
     other = site("below_elbow")
     events, _ = study_events(None, assessment(recordings=(other, drifting)), arrived, CODE, {})
     assert data(events, "recording")["quality"] == ("electrode_drift",)
