@@ -59,6 +59,11 @@ MEANINGS: Final = {
     "sweep_too_long": Meaning(
         unit="ms", what="sweep too long for a nerve response", advice="shorten the sweep, record again"
     ),
+    "sweep_ends_before_peak": Meaning(
+        unit="ms",
+        what="sweep ends while the response still rises, after",
+        advice="lengthen the sweep, record again",
+    ),
     "impossible_response": Meaning(
         unit=None,
         what="a wave that no nerve makes",
@@ -70,6 +75,11 @@ MEANINGS: Final = {
         advice="check for exchanged electrodes, check the polarity setting",
     ),
     # a sweep that was marked
+    "all_clipped": Meaning(
+        unit="%",
+        what="most of the curve lies at the limits of the converter",
+        advice="lower the gain, record again",
+    ),
     "clipped": Meaning(
         unit="ms", what="peak cut off by the amplifier", advice="lower the gain, record again"
     ),

@@ -70,24 +70,28 @@ def test_a_sweep_without_enough_in_it_cannot_be_marked(curve: Waveform) -> None:
     assert read(curve, Modality.MOTOR)[0] is None
 
 
-def test_a_sweep_that_ends_too_early_has_no_duration_or_area() -> None:
-    whole = cmap()
-    cut = waveform(whole.samples[:150])  # 5.5 ms after the stimulus
+def test_a_sweep_that_ends_before_the_return_has_no_duration_or_area() -> None:
+    cut = waveform(cmap().samples[:200])  # 8 ms after the stimulus, the peak is at 6, the return at 9
 
     response, quality = read(cut, Modality.MOTOR)
 
     assert quality == ("sweep_ends_before_return",)
     assert isinstance(response, MotorMarks)
+    assert response.amplitude_mv == pytest.approx(9.0, rel=0.05)
     assert response.negative_duration_ms is None
     assert response.negative_area_mv_ms is None
 
 
-def test_a_wave_that_is_up_before_the_search_begins_has_no_onset() -> None:
-    response, quality = read(cmap(onset_ms=0.3, duration_ms=5.0), Modality.MOTOR)
+def test_a_sweep_that_ends_before_the_peak_is_not_marked_and_not_called_empty() -> None:
+    cut = waveform(cmap().samples[:150])  # 5.5 ms after the stimulus
 
-    assert quality == ("artefact_overlaps_onset",)
-    assert isinstance(response, MotorMarks)
-    assert response.onset_latency_ms is None
+    assert read(cut, Modality.MOTOR) == (None, ("sweep_ends_before_peak",))
+
+
+def test_a_wave_that_is_up_before_the_search_begins_is_said_to_meet_the_artefact() -> None:
+    _, quality = read(cmap(onset_ms=0.3, duration_ms=5.0), Modality.MOTOR)
+
+    assert "artefact_overlaps_onset" in quality
 
 
 def test_without_a_sweep_before_the_stimulus_the_baseline_is_read_after_it() -> None:

@@ -67,6 +67,7 @@ def test_a_quantity_the_machine_did_not_send_comes_from_the_waveform() -> None:
     assert set(entry.filled) == {
         "peak_latency_ms",
         "peak_to_peak_mv",
+        "total_duration_ms",
         "negative_area_mv_ms",
         "negative_duration_ms",
     }

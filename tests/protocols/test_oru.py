@@ -456,7 +456,8 @@ def test_sites_never_run_into_the_numbers_of_segments():
 
 
 HOSTILE = st.text(
-    st.sampled_from('|^~\\&\r\n\x0b\x1c\x00\x7f\x85\u2028Müß"FXD0E ') | st.characters(codec="utf-8"), max_size=30
+    st.sampled_from('|^~\\&\r\n\x0b\x1c\x00\x7f\x85\u2028Müß"FXD0E ') | st.characters(codec="utf-8"),
+    max_size=30,
 )
 
 

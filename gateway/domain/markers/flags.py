@@ -1,0 +1,109 @@
+"""What is said of a sweep beside its marks: each with its number."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.domain.markers.grid import Grid
+from gateway.domain.markers.reading import Reading
+from gateway.domain.markers.settings import Scale
+from gateway.domain.markers.wave import DIP, NOTCH, PHASE
+from gateway.domain.quality import Quality
+
+# Engineering settings, no published authority: from here on a reader would want to know.
+_LOW_SIGNAL: Final = 20.0  # times its standard error
+_ARTEFACT: Final = 3.0  # times the level that the take-off is timed at
+_MOVED: Final = 0.05  # of the height
+_CLIPPED_MS: Final = 0.15
+_CLIPPED_COUNTS: Final = 3
+_RAIL_SHARE: Final = (0.1, 0.5)  # of the samples, at each limit and at both
+_RAIL_COUNTS: Final = 64
+_DIGITS: Final = 3
+
+Counts = NDArray[np.int32]
+
+
+def rounded(value: float) -> float:
+    """To three significant digits: nobody reads more."""
+    return float(f"{value:.{_DIGITS}g}")
+
+
+def unmarkable(counts: Counts) -> Quality | None:
+    """Why nothing can be read off raw counts, if so: they do not change, or lie at the converter's limits."""
+    low, high = int(counts.min()), int(counts.max())
+    if low == high:
+        return Quality("constant_signal", 0.0)
+    if high - low >= _RAIL_COUNTS:
+        shares = [np.count_nonzero(counts == limit) / counts.size for limit in (low, high)]
+        if min(shares) >= _RAIL_SHARE[0] and sum(shares) >= _RAIL_SHARE[1]:
+            return Quality("all_clipped", rounded(100.0 * sum(shares)))
+    return None
+
+
+def flags(grid: Grid, reading: Reading, counts: Counts, rate_hz: float) -> Iterator[Quality]:
+    """What is to be said of a response that was marked."""
+    scale, wave = grid.scale, reading.wave
+    height = wave.height_uv
+    clipped_ms = _clipped_ms(grid, reading, counts, rate_hz)
+    if clipped_ms:
+        yield Quality("clipped", rounded(clipped_ms))
+    artefact = abs(reading.artefact_uv)
+    level = max(scale.onset_fraction * height, scale.onset_floor_uv)
+    if not wave.has_onset or artefact > _ARTEFACT * level:
+        yield Quality("artefact_overlaps_onset", rounded(artefact))
+    if abs(reading.moved_uv) > max(_MOVED * height, 2 * scale.mains_uv):
+        yield Quality("baseline_unsteady", rounded(abs(reading.moved_uv)))
+    yield from hum_flag(scale, reading)
+    significance = height / reading.errors["height"]
+    if not reading.certain:
+        yield Quality("uncertain_response", rounded(significance))
+    elif significance < _LOW_SIGNAL:
+        yield Quality("low_signal_to_noise", rounded(significance))
+    if not wave.has_end:
+        yield Quality("sweep_ends_before_return", rounded(grid.times_ms[-1] - wave.peak_ms))
+    if wave.dip_uv >= max(DIP[0] * height, DIP[1] * reading.noise.deviation):
+        yield Quality("initial_positivity", rounded(wave.dip_uv))
+    yield from _shape(reading)
+
+
+def hum_flag(scale: Scale, reading: Reading) -> Iterator[Quality]:
+    """Mains hum that is as large as is expected at most."""
+    if reading.hum.amplitude_uv >= scale.mains_uv:
+        yield Quality("mains", rounded(reading.hum.amplitude_uv))
+
+
+def _shape(reading: Reading) -> Iterator[Quality]:
+    wave = reading.wave
+    deviation = reading.noise.deviation
+    if wave.notch_uv >= max(NOTCH[0] * wave.height_uv, NOTCH[1] * deviation):
+        yield Quality("notched", rounded(100.0 * wave.notch_uv / wave.height_uv))
+    if wave.other_uv >= max(PHASE[0] * wave.height_uv, PHASE[1] * deviation):
+        yield Quality("dispersed", rounded(100.0 * wave.other_uv / wave.height_uv))
+
+
+def _clipped_ms(grid: Grid, reading: Reading, counts: Counts, rate_hz: float) -> float:
+    """How long the wave lies at its highest or lowest count, cut off there; 0 when it does not."""
+    begin, peak, end = (grid.skipped + place * grid.width for place in reading.wave.places)
+    after = counts[end : end + max(end - begin, 2)]
+    trough = end + int(after.argmin()) if after.size else peak
+    longest = max(_plateau(counts, peak), _plateau(counts, trough)) * 1000.0 / rate_hz
+    return longest if longest >= _CLIPPED_MS else 0.0
+
+
+def _plateau(counts: Counts, place: int) -> int:
+    """How many samples around `place` are the same where the curve runs into them, not up to them; else 0."""
+    limit = int(counts[place])
+    if not (counts[place - 1 : place + 2] == limit).all():
+        return 0
+    other = np.flatnonzero(counts != limit)
+    after = int(np.searchsorted(other, place))
+    if after in (0, other.size):
+        return 0
+    first, last = int(other[after - 1]), int(other[after])
+    beside = max(2, (last - first) // 4)
+    if first < beside or last + beside >= counts.size:
+        return 0
+    falls = min(abs(limit - int(counts[first - beside])), abs(limit - int(counts[last + beside])))
+    return last - first - 1 if falls >= _CLIPPED_COUNTS else 0

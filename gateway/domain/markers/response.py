@@ -1,0 +1,86 @@
+"""Whether there is a response at all: what no drift, hum or artefact explains.
+
+The whole sweep is fitted with everything that is no response: trend, decays, hum of 50 and 60 Hz. A response
+leaves something of itself standing; an artefact or hum, however large, does not.
+"""
+
+import enum
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from gateway.domain.markers.grid import Grid
+from gateway.domain.markers.noise import LAG
+from gateway.domain.markers.regression import Floats, combined, projected
+from gateway.domain.markers.search import prominences
+from gateway.domain.markers.settings import Scale
+from gateway.domain.markers.wave import Wave
+
+_NEAR_PEAK_MS: Final = 1.0
+# All of these are engineering settings, chosen on simulated sweeps (`docs/markers.md`): standard deviations
+# of the noise of a five-bin mean, parts of the height, or heights over their standard errors.
+_NOISE: Final = 6.0
+_CLEAR_NOISE: Final = 8.0
+_LEFT: Final = 0.1  # of its height: so much of a response no background explains
+_SIGNIFICANT: Final = 4.5
+_BROAD: Final = (
+    7.0  # a wave as slow as a background may be explained by one; then it must be this significant
+)
+_BROAD_AFTER: Final = 7.0  # and begin this many times later than the blanked part, when no artefact is left
+_CREDIBLE: Final = (
+    2.5,
+    0.5,
+)  # significance, and parts of what stands: below it the marks are not to be trusted
+_CERTAIN: Final = 8.0
+
+
+class Verdict(enum.Enum):
+    """What the sweep shows."""
+
+    RESPONSE = "response"
+    UNCERTAIN = "uncertain"  # a response whose height nobody should trust
+    ABSENT = "absent"
+
+
+def unexplained(grid: Grid, bins: Floats, peaks: Sequence[int]) -> list[float]:
+    """How far what no background explains stands out within 1 ms of each peak, in uV."""
+    kept = bins * grid.kept
+    rest = kept - combined(projected(kept, grid.null), grid.null)
+    sums = np.zeros((len(rest), grid.bins + 1))
+    np.cumsum(rest, axis=1, out=sums[:, 1:])
+    means = (sums[:, LAG:] - sums[:, :-LAG])[:, grid.searched :] * (1.0 / LAG)
+    standing = prominences(means)
+    near = round(_NEAR_PEAK_MS / grid.step_ms)
+    middles = [peak - grid.searched - LAG // 2 for peak in peaks]
+    return [
+        max(row[max(middle - near, 0) : max(middle + near + 1, 1)].tolist(), default=0.0)
+        for row, middle in zip(standing, middles, strict=True)
+    ]
+
+
+def verdict(
+    scale: Scale, wave: Wave, height_error: float, unexplained_uv: float, variance: float, rise_ms: float
+) -> Verdict:
+    """What one sweep shows: `variance` is that of a bin's noise, `rise_ms` the time from half to peak."""
+    height, deviation = wave.height_uv, math.sqrt(variance / LAG)
+    if rise_ms < scale.fastest_rise_ms:
+        return Verdict.ABSENT
+    significance = height / height_error
+    faint = max(scale.faint_uv, _LEFT * height, _NOISE * deviation)
+    if height >= scale.response_floor_uv and significance >= _SIGNIFICANT:
+        late = wave.onset_ms > _BROAD_AFTER * scale.blanked_ms
+        if unexplained_uv >= faint or (significance >= _BROAD and late):
+            return Verdict.RESPONSE
+    if unexplained_uv < max(scale.clear_uv, _CLEAR_NOISE * deviation):
+        return Verdict.ABSENT
+    credible = significance >= _CREDIBLE[0] and height >= _CREDIBLE[1] * unexplained_uv
+    return Verdict.RESPONSE if credible and height >= scale.response_floor_uv else Verdict.UNCERTAIN
+
+
+def certain(scale: Scale, wave: Wave, height_error: float, unexplained_uv: float) -> bool:
+    """Whether nobody would doubt that this is a response."""
+    return wave.height_uv >= scale.uncertain_below_uv and (
+        unexplained_uv >= scale.clear_uv or wave.height_uv >= _CERTAIN * height_error
+    )
