@@ -49,6 +49,7 @@ _PEAK_AFTER_BLANK_MS: Final = 0.5
 # A response of the wrong sign shows what follows it, lower than itself, as a wave after a dip.
 _DIP_OF_INVERTED: Final = 1.5
 _DIP_OF_UPRIGHT: Final = 0.5
+_LATE: Final = 3.0  # times the blanked part: earlier, it may be the artefact
 _RISEN: Final = 12.0  # standard deviations: where a sweep still rises so far, it ends in a response
 
 
@@ -185,7 +186,8 @@ def _inverted(sweep: _Sweep, reading: Reading) -> Quality | None:
     wave = other.wave
     first = wave.peak_ms < reading.wave.peak_ms and wave.dip_uv < _DIP_OF_UPRIGHT * wave.height_uv
     nothing_upright = reading.verdict is Verdict.ABSENT
-    if other.verdict is Verdict.RESPONSE and other.certain and (first or nothing_upright):
+    late = wave.onset_ms >= _LATE * sweep.grid.scale.blanked_ms
+    if other.verdict is Verdict.RESPONSE and other.certain and late and (first or nothing_upright):
         return Quality("wrong_polarity", rounded(wave.height_uv))
     return None
 

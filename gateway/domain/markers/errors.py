@@ -21,11 +21,11 @@ from gateway.domain.markers.wave import Wave
 # Measured: how much of the move between two estimates of the background counts as doubt about its shape.
 _OF_MOVE: Final = 0.35
 # Measured: what binning leaves of a time (half bins) and of heights and areas (parts of them).
-_BINNED: Final = 0.1
+_BINNED: Final = 0.2
 _HEIGHT: Final = 0.001
 _AREA: Final = 0.0015
 _TOP: Final = 0.012  # of the time from half to peak: the jagged top that few motor units make
-_FOLLOWED: Final = 0.2  # of the way a take-off was followed below the noise
+_FOLLOWED: Final = 0.8  # of the way a take-off was followed below the noise
 
 
 def standard_errors(
@@ -87,4 +87,5 @@ def _errors(
         + hum.variance * lasts_ms**2 / 2
         + (_AREA * wave.area_uv_ms) ** 2,
     }
-    return {name: math.sqrt(max(variance, 0.0)) for name, variance in variances.items()}
+    measured = grid.scale.error_factor
+    return {name: measured * math.sqrt(max(variance, 0.0)) for name, variance in variances.items()}

@@ -75,7 +75,7 @@ def read(grid: Grid, fine: Floats, uv_per_count: Sequence[float]) -> list[Readin
         readings.append(
             Reading(
                 verdict(grid.scale, wave, height_error, standing[row], noises[row].variance, rise_ms),
-                certain(grid.scale, wave, height_error, standing[row]),
+                certain(grid.scale, wave, height_error),
                 wave,
                 errors[row],
                 noises[row],

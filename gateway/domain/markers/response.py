@@ -21,14 +21,16 @@ from gateway.domain.markers.wave import Wave
 _NEAR_PEAK_MS: Final = 1.0
 # All of these are engineering settings, chosen on simulated sweeps (`docs/markers.md`): standard deviations
 # of the noise of a five-bin mean, parts of the height, or heights over their standard errors.
-_NOISE: Final = 6.0
+_NOISE: Final = 6.8
 _CLEAR_NOISE: Final = 8.0
 _LEFT: Final = 0.1  # of its height: so much of a response no background explains
 _SIGNIFICANT: Final = 4.5
 _BROAD: Final = (
     7.0  # a wave as slow as a background may be explained by one; then it must be this significant
 )
-_BROAD_AFTER: Final = 7.0  # and begin this many times later than the blanked part, when no artefact is left
+# and begin when no artefact is left: this many times later than the blanked part ends
+_BROAD_AFTER: Final = 7.0
+_FAINT_AFTER: Final = 3.0
 _CREDIBLE: Final = (
     2.5,
     0.5,
@@ -68,10 +70,13 @@ def verdict(
     if rise_ms < scale.fastest_rise_ms:
         return Verdict.ABSENT
     significance = height / height_error
-    faint = max(scale.faint_uv, _LEFT * height, _NOISE * deviation)
+    noise = _NOISE if height >= scale.uncertain_below_uv else _CLEAR_NOISE
+    faint = max(scale.faint_uv, _LEFT * height, noise * deviation)
+    late = wave.onset_ms / scale.blanked_ms
     if height >= scale.response_floor_uv and significance >= _SIGNIFICANT:
-        late = wave.onset_ms > _BROAD_AFTER * scale.blanked_ms
-        if unexplained_uv >= faint or (significance >= _BROAD and late):
+        if unexplained_uv >= faint and late >= _FAINT_AFTER:
+            return Verdict.RESPONSE
+        if significance >= _BROAD and late >= _BROAD_AFTER:
             return Verdict.RESPONSE
     if unexplained_uv < max(scale.clear_uv, _CLEAR_NOISE * deviation):
         return Verdict.ABSENT
@@ -79,8 +84,6 @@ def verdict(
     return Verdict.RESPONSE if credible and height >= scale.response_floor_uv else Verdict.UNCERTAIN
 
 
-def certain(scale: Scale, wave: Wave, height_error: float, unexplained_uv: float) -> bool:
-    """Whether nobody would doubt that this is a response."""
-    return wave.height_uv >= scale.uncertain_below_uv and (
-        unexplained_uv >= scale.clear_uv or wave.height_uv >= _CERTAIN * height_error
-    )
+def certain(scale: Scale, wave: Wave, height_error: float) -> bool:
+    """Whether nobody would doubt that what was called a response is one."""
+    return wave.height_uv >= max(scale.uncertain_below_uv, _CERTAIN * height_error)

@@ -30,6 +30,7 @@ class Scale:
     artefact_decay_ms: tuple[float, ...]
     artefact_uv: tuple[float, ...]
     search_removes_hum: bool
+    error_factor: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
