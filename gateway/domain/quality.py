@@ -56,9 +56,6 @@ MEANINGS: Final = {
         what="sampling rate that cannot be right",
         advice="sample at 4 to 200 kHz, check the rate the file states",
     ),
-    "sweep_too_long": Meaning(
-        unit="ms", what="sweep too long for a nerve response", advice="shorten the sweep, record again"
-    ),
     "sweep_ends_before_peak": Meaning(
         unit="ms",
         what="sweep ends while the response still rises, after",
@@ -118,8 +115,8 @@ MEANINGS: Final = {
         what="wave begins with a positive dip",
         advice="move the active electrode to the motor point, think of co-stimulation or another muscle",
     ),
-    "notched": Meaning(unit="peaks", what="notched negative wave", advice=_LOOK_AT_MARKS),
-    "dispersed": Meaning(unit="phases", what="response in several negative phases", advice=_LOOK_AT_MARKS),
+    "notched": Meaning(unit="%", what="notch in the negative wave, of its amplitude", advice=_LOOK_AT_MARKS),
+    "dispersed": Meaning(unit="%", what="another negative phase, of the amplitude", advice=_LOOK_AT_MARKS),
     # a site or a pair of sites
     "submaximal_series": Meaning(
         unit="%",

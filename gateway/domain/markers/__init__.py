@@ -18,7 +18,7 @@ from gateway.domain.markers.flags import flags, hum_flag, rounded, unmarkable
 from gateway.domain.markers.grid import Grid, grid
 from gateway.domain.markers.reading import Reading, read
 from gateway.domain.markers.regression import Floats
-from gateway.domain.markers.response import Verdict
+from gateway.domain.markers.response import Verdict, certain
 from gateway.domain.markers.settings import MarkerSettings, Scale
 from gateway.domain.quality import Quality
 from gateway.domain.recording import (
@@ -186,8 +186,9 @@ def _inverted(sweep: _Sweep, reading: Reading) -> Quality | None:
     wave = other.wave
     first = wave.peak_ms < reading.wave.peak_ms and wave.dip_uv < _DIP_OF_UPRIGHT * wave.height_uv
     nothing_upright = reading.verdict is Verdict.ABSENT
+    sure = certain(sweep.grid.scale, wave, other.errors["height"])
     late = wave.onset_ms >= _LATE * sweep.grid.scale.blanked_ms
-    if other.verdict is Verdict.RESPONSE and other.certain and late and (first or nothing_upright):
+    if other.verdict is Verdict.RESPONSE and sure and late and (first or nothing_upright):
         return Quality("wrong_polarity", rounded(wave.height_uv))
     return None
 

@@ -24,6 +24,7 @@ _LOUDEST: Final = 4.0  # times what is expected
 _FAINTEST: Final = 1 / 16
 _MISFIT: Final = 3.0  # standard deviations of the tail's chi square
 _PARAMETERS: Final = 5
+_EACH_HERTZ: Final = np.array([[0, 1, 2, 3, 4], [0, 1, 2, 5, 6]])  # of the columns of the tail
 _POINT: Final = 10  # bins of the tail whose mean anchors the background
 _OF_WAVE: Final = 0.01  # of the response: what an after-potential may still leave there
 
@@ -49,18 +50,18 @@ class Hum(NamedTuple):
 def hums(grid: Grid, bins: Floats, noises: Sequence[Noise]) -> list[Hum]:
     """The hum of each sweep, from its tail."""
     tails = np.array([entry.tail for entry in noises])
-    first = np.take_along_axis(bins, np.minimum(tails, grid.bins - 1)[:, None], axis=1)
-    tail = (bins - first) * (grid.places >= tails[:, None])
+    first = bins[np.arange(len(bins)), np.minimum(tails, grid.bins - 1)]
+    tail = (bins - first[:, None]) * (grid.places >= tails[:, None])
     levels = [_level(entry.variance) for entry in noises]
-    seen = projected(tail, grid.tails)[:, ((0, 1, 2, 3, 4), (0, 1, 2, 5, 6))]
-    posterior = np.stack(
-        [grid.tail.covariance(level, entry.tail) for level, entry in zip(levels, noises, strict=True)]
-    )
+    seen = projected(tail, grid.tails)[:, _EACH_HERTZ]
+    rows = zip(levels, noises, strict=True)
+    posterior = np.array([grid.tail.covariance(level, entry.tail) for level, entry in rows])
     found = applied(posterior, seen * _precisions(levels)[:, None, None])
     explained = np.add.reduce(found * seen, axis=2).tolist()
     power = np.add.reduce(tail * tail, axis=1).tolist()
-    rows = zip(noises, found[:, :, 3:].tolist(), explained, power, posterior, strict=True)
-    return [_hum(grid, *row) for row in rows]
+    variances = (posterior[:, :, 3, 3] + posterior[:, :, 4, 4]).tolist()
+    seen_hums = zip(noises, found[:, :, 3:].tolist(), explained, power, variances, strict=True)
+    return [_hum(grid, *row) for row in seen_hums]
 
 
 def _hum(
@@ -69,12 +70,12 @@ def _hum(
     found: Sequence[Sequence[float]],
     explained: Sequence[float],
     power: float,
-    posterior: Floats,
+    variances: Sequence[float],
 ) -> Hum:
     which = 0 if explained[0] >= explained[1] else 1
     cosine, sine = found[which]
     size = cosine * cosine + sine * sine
-    variance = float(posterior[which, 3, 3] + posterior[which, 4, 4])
+    variance = variances[which]
     free = max(grid.bins - noise.tail - _PARAMETERS, 1)
     chi_square = (power - explained[which]) / noise.variance / free
     expected = grid.scale.mains_uv
@@ -90,12 +91,25 @@ def _hum(
 
 def without_hum(values: Floats, hums: Sequence[Hum], waves: Floats) -> Floats:
     """The sweeps without their hum; `waves` (2, 2, points) are those of 50 and 60 Hz."""
-    coefficients: Floats = np.array([(hum.cosine, hum.sine) for hum in hums])
-    if not coefficients.any():
+    if not any(hum.cosine or hum.sine for hum in hums):
         return values
+    coefficients: Floats = np.array([(hum.cosine, hum.sine) for hum in hums])
     chosen = waves[[hum.which for hum in hums]]
     found: Floats = values - np.add.reduce(coefficients[:, :, None] * chosen, axis=1)
     return found
+
+
+class Fit(NamedTuple):
+    """Coefficients (n, k) of the background and their covariances (n, k, k).
+
+    `ends` are the bins that each sweep was taken to be quiet up to; `moved` is how far the coefficients have
+    moved from a first estimate to this.
+    """
+
+    ends: Sequence[int]
+    coefficients: Floats
+    covariances: Floats
+    moved: Floats
 
 
 class Background:
@@ -117,7 +131,7 @@ class Background:
         points = np.array([min(entry.tail, grid.bins - _POINT) for entry in noises])
         times_ms = grid.times_ms[points] + (_POINT - 1) / 2 * grid.step_ms
         self._at: Final = np.stack([np.ones_like(times_ms), times_ms, times_ms * times_ms / 100.0], axis=1)
-        means = np.take_along_axis(bins, points[:, None] + np.arange(_POINT), axis=1)
+        means = bins[np.arange(len(bins))[:, None], points[:, None] + np.arange(_POINT)]
         self._points: Final = np.add.reduce(means, axis=1) / _POINT
         self._doubts: Final = np.array(
             [
@@ -128,11 +142,11 @@ class Background:
             ]
         )
 
-    def fit(self, ends: Sequence[int]) -> tuple[Floats, Floats]:
-        """Coefficients (n, k) and their covariances (n, k, k), each sweep quiet up to its bin in `ends`."""
+    def fit(self, ends: Sequence[int]) -> Fit:
+        """What the background is when each sweep is quiet up to its bin in `ends`."""
         grid = self._grid
         rows = zip(self._levels, ends, self._known, strict=True)
-        covariance = np.stack(
+        covariance = np.array(
             [grid.background.covariance(level, end, hum_known=known) for level, end, known in rows]
         )
         seen = projected(self._kept * (grid.places < np.array(ends)[:, None]), grid.columns)
@@ -142,7 +156,8 @@ class Background:
         gain = 1.0 / (np.add.reduce(reach[:, :TREND] * self._at, axis=1) + self._doubts)
         missed = self._points - np.add.reduce(self._at * found[:, :TREND], axis=1)
         found = found + reach * (gain * missed)[:, None]
-        return found, covariance - reach[:, :, None] * (reach * gain[:, None])[:, None, :]
+        left = covariance - reach[:, :, None] * (reach * gain[:, None])[:, None, :]
+        return Fit(ends, found, left, np.zeros_like(found))
 
 
 def residual(values: Floats, found: Floats, columns: Floats) -> Floats:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.reading import Reading
+from gateway.domain.markers.response import certain
 from gateway.domain.markers.settings import Scale
 from gateway.domain.markers.wave import DIP, NOTCH, PHASE
 from gateway.domain.quality import Quality
@@ -36,9 +37,12 @@ def unmarkable(counts: Counts) -> Quality | None:
     if low == high:
         return Quality("constant_signal", 0.0)
     if high - low >= _RAIL_COUNTS:
-        shares = [np.count_nonzero(counts == limit) / counts.size for limit in (low, high)]
-        if min(shares) >= _RAIL_SHARE[0] and sum(shares) >= _RAIL_SHARE[1]:
-            return Quality("all_clipped", rounded(100.0 * sum(shares)))
+        top = np.count_nonzero(counts == high) / counts.size
+        if top < _RAIL_SHARE[0]:
+            return None
+        bottom = np.count_nonzero(counts == low) / counts.size
+        if bottom >= _RAIL_SHARE[0] and top + bottom >= _RAIL_SHARE[1]:
+            return Quality("all_clipped", rounded(100.0 * (top + bottom)))
     return None
 
 
@@ -57,7 +61,7 @@ def flags(grid: Grid, reading: Reading, counts: Counts, rate_hz: float) -> Itera
         yield Quality("baseline_unsteady", rounded(abs(reading.moved_uv)))
     yield from hum_flag(scale, reading)
     significance = height / reading.errors["height"]
-    if not reading.certain:
+    if not certain(scale, wave, reading.errors["height"]):
         yield Quality("uncertain_response", rounded(significance))
     elif significance < _LOW_SIGNAL:
         yield Quality("low_signal_to_noise", rounded(significance))
@@ -95,7 +99,7 @@ def _clipped_ms(grid: Grid, reading: Reading, counts: Counts, rate_hz: float) ->
 def _plateau(counts: Counts, place: int) -> int:
     """How many samples around `place` are the same where the curve runs into them, not up to them; else 0."""
     limit = int(counts[place])
-    if not (counts[place - 1 : place + 2] == limit).all():
+    if counts[place - 1 : place + 2].tolist() != [limit] * 3:
         return 0
     other = np.flatnonzero(counts != limit)
     after = int(np.searchsorted(other, place))

@@ -1,22 +1,27 @@
 """From sweeps of one grid to what was read off each: every step for all of them, one after the other."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from itertools import count
+from typing import Final, NamedTuple
 
-from gateway.domain.markers.background import Background, Hum, hums, residual, without_hum
+import numpy as np
+
+from gateway.domain.markers.background import Background, Fit, Hum, hums, residual, without_hum
 from gateway.domain.markers.errors import standard_errors
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise, Sums, noise
 from gateway.domain.markers.regression import Floats
-from gateway.domain.markers.response import Verdict, certain, unexplained, verdict
-from gateway.domain.markers.search import candidates
+from gateway.domain.markers.response import Verdict, evident, unexplained, verdict
+from gateway.domain.markers.search import Candidate, candidates
 from gateway.domain.markers.tables import ARTEFACT
 from gateway.domain.markers.take_off import quiet_part
 from gateway.domain.markers.wave import Wave, read_wave
 
+# The evident rests afterwards: mains hum, however large, does not.
+_RESTED_MS: Final = 5.0
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+
+class Reading(NamedTuple):
     """One sweep: the wave with its standard errors, and what was found around it.
 
     `artefact_uv` is the artefact's tail at the take-off, `moved_uv` how far the baseline moves under the
@@ -24,12 +29,10 @@ class Reading:
     """
 
     verdict: Verdict
-    certain: bool
     wave: Wave
     errors: Mapping[str, float]
     noise: Noise
     hum: Hum
-    unexplained_uv: float
     still_rising_uv: float
     artefact_uv: float
     moved_uv: float
@@ -40,50 +43,72 @@ def read(grid: Grid, fine: Floats, uv_per_count: Sequence[float]) -> list[Readin
     bins = grid.whole(fine)
     found = candidates(grid, bins)
     sums = Sums(bins)
-    noises = [
-        noise(grid, sums, row, candidate, uv)
-        for row, (candidate, uv) in enumerate(zip(found, uv_per_count, strict=True))
-    ]
+    noises = [noise(grid, sums, *row) for row in zip(count(), found, uv_per_count, strict=False)]
     hum = hums(grid, bins, noises)
     bins = without_hum(bins, hum, grid.hums)
-    fine = without_hum(fine, hum, grid.fine_hums)
-    background = Background(grid, bins, found, noises, hum)
-    first, _ = background.fit([candidate.quiet for candidate in found])
-    pairs = list(zip(found, (entry.deviation for entry in noises), strict=True))
-    curves = residual(bins, first, grid.columns).tolist()
-    quiet = [quiet_part(grid, curve, *pair) for curve, pair in zip(curves, pairs, strict=True)]
-    second, _ = background.fit(quiet)
-    curves = residual(bins, second, grid.columns).tolist()
-    rows = zip(curves, pairs, quiet, strict=True)
-    quiet = [quiet_part(grid, curve, *pair, end) for curve, pair, end in rows]
-    third, covariance = background.fit(quiet)
-    left = residual(fine, third, grid.fine_columns)
+    background = _learnt(grid, bins, found, noises, hum)
+    left = residual(without_hum(fine, hum, grid.fine_hums), background.coefficients, grid.fine_columns)
+    curves = zip(left.tolist(), grid.whole(left).tolist(), found, noises, background.ends, strict=True)
     waves = [
-        read_wave(grid, halves, curve, candidate.peak, deviation, end)
-        for halves, curve, (candidate, deviation), end in zip(
-            left.tolist(), grid.whole(left).tolist(), pairs, quiet, strict=True
-        )
+        read_wave(grid, halves, curve, candidate.peak, entry.deviation, end)
+        for halves, curve, candidate, entry, end in curves
     ]
-    errors = standard_errors(grid, waves, noises, hum, found, (third, covariance), first - third)
-    standing = unexplained(grid, bins, [candidate.peak for candidate in found])
-    readings = []
-    for row, wave in enumerate(waves):
-        rise_ms = found[row].rise * grid.step_ms
-        at = grid.at_fine[list(wave.places)] * third[row]
-        below = at[:, :].sum(axis=1)
-        height_error = errors[row]["height"]
-        readings.append(
-            Reading(
-                verdict(grid.scale, wave, height_error, standing[row], noises[row].variance, rise_ms),
-                certain(grid.scale, wave, height_error),
-                wave,
-                errors[row],
-                noises[row],
-                hum[row],
-                standing[row],
-                found[row].still_rising_uv,
-                float(at[0, ARTEFACT].sum()),
-                float(below[2] - below[0]),
-            )
-        )
-    return readings
+    errors = standard_errors(grid, waves, noises, hum, found, background)
+    standing = _standing(grid, bins, found, waves, errors, noises)
+    under = grid.at_fine[[wave.places for wave in waves]] * background.coefficients[:, None, :]
+    artefacts = np.add.reduce(under[:, 0, ARTEFACT], axis=1).tolist()
+    baselines = np.add.reduce(under, axis=2)
+    moves = (baselines[:, 2] - baselines[:, 0]).tolist()
+    verdicts = [
+        verdict(grid.scale, wave, error, left_uv, entry.variance, candidate.rise * grid.step_ms)
+        for wave, error, left_uv, entry, candidate in zip(waves, errors, standing, noises, found, strict=True)
+    ]
+    rising = (candidate.still_rising_uv for candidate in found)
+    rows = zip(verdicts, waves, errors, noises, hum, rising, artefacts, moves, strict=True)
+    return [Reading(*row) for row in rows]
+
+
+def _standing(
+    grid: Grid,
+    bins: Floats,
+    found: Sequence[Candidate],
+    waves: Sequence[Wave],
+    errors: Sequence[Mapping[str, float]],
+    noises: Sequence[Noise],
+) -> list[float]:
+    """What of each wave no background explains; what is evident need not be asked."""
+    rested = grid.bins - _RESTED_MS / grid.step_ms
+    sure = [
+        entry.tail <= rested and evident(grid.scale, wave, error["height"])
+        for wave, error, entry in zip(waves, errors, noises, strict=True)
+    ]
+    asked = [row for row, known in enumerate(sure) if not known]
+    if not asked:
+        return [wave.height_uv for wave in waves]
+    answers = iter(unexplained(grid, bins[asked], [found[row].peak for row in asked]))
+    return [wave.height_uv if known else next(answers) for wave, known in zip(waves, sure, strict=True)]
+
+
+def _learnt(
+    grid: Grid, bins: Floats, found: Sequence[Candidate], noises: Sequence[Noise], hum: Sequence[Hum]
+) -> Fit:
+    """The background, learnt from what is surely quiet, then up to the take-off so found, and again."""
+    background = Background(grid, bins, found, noises, hum)
+    first = background.fit([candidate.quiet for candidate in found])
+    curves = residual(bins, first.coefficients, grid.columns).tolist()
+    rows = zip(curves, found, noises, strict=True)
+    ends = [quiet_part(grid, curve, candidate, entry.deviation) for curve, candidate, entry in rows]
+    second = background.fit(ends)
+    curves = residual(bins, second.coefficients, grid.columns).tolist()
+    again = zip(curves, found, noises, ends, strict=True)
+    later = [
+        _moved(quiet_part(grid, curve, candidate, entry.deviation, end), end)
+        for curve, candidate, entry, end in again
+    ]
+    final = second if later == ends else background.fit(later)
+    return final._replace(moved=first.coefficients - final.coefficients)
+
+
+def _moved(end: int, before: int) -> int:
+    """Where the quiet part ends, unless it has hardly moved: then nothing is learnt from it."""
+    return end if abs(end - before) > 1 else before

@@ -6,7 +6,7 @@ leaves something of itself standing; an artefact or hum, however large, does not
 
 import enum
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -36,6 +36,7 @@ _CREDIBLE: Final = (
     0.5,
 )  # significance, and parts of what stands: below it the marks are not to be trusted
 _CERTAIN: Final = 8.0
+_EVIDENT: Final = (20.0, 30.0)  # times what is clear, and its standard error
 
 
 class Verdict(enum.Enum):
@@ -63,13 +64,18 @@ def unexplained(grid: Grid, bins: Floats, peaks: Sequence[int]) -> list[float]:
 
 
 def verdict(
-    scale: Scale, wave: Wave, height_error: float, unexplained_uv: float, variance: float, rise_ms: float
+    scale: Scale,
+    wave: Wave,
+    errors: Mapping[str, float],
+    unexplained_uv: float,
+    variance: float,
+    rise_ms: float,
 ) -> Verdict:
     """What one sweep shows: `variance` is that of a bin's noise, `rise_ms` the time from half to peak."""
     height, deviation = wave.height_uv, math.sqrt(variance / LAG)
     if rise_ms < scale.fastest_rise_ms:
         return Verdict.ABSENT
-    significance = height / height_error
+    significance = height / errors["height"]
     noise = _NOISE if height >= scale.uncertain_below_uv else _CLEAR_NOISE
     faint = max(scale.faint_uv, _LEFT * height, noise * deviation)
     late = wave.onset_ms / scale.blanked_ms
@@ -82,6 +88,15 @@ def verdict(
         return Verdict.ABSENT
     credible = significance >= _CREDIBLE[0] and height >= _CREDIBLE[1] * unexplained_uv
     return Verdict.RESPONSE if credible and height >= scale.response_floor_uv else Verdict.UNCERTAIN
+
+
+def evident(scale: Scale, wave: Wave, height_error: float) -> bool:
+    """Whether the wave is so high, so sure and so late that nothing else can explain it."""
+    return (
+        wave.height_uv >= _EVIDENT[0] * scale.clear_uv
+        and wave.height_uv >= _EVIDENT[1] * height_error
+        and wave.onset_ms >= _FAINT_AFTER * scale.blanked_ms
+    )
 
 
 def certain(scale: Scale, wave: Wave, height_error: float) -> bool:

@@ -204,6 +204,8 @@ def _notch(curve: Sequence[float], onset: int, peak: int, end: int) -> float:
     for flank in (curve[peak:end], curve[onset + 1 : peak + 1][::-1]):
         lowest = math.inf
         for value in flank:
-            lowest = min(lowest, value)
-            deepest = max(deepest, value - lowest)
+            if value < lowest:
+                lowest = value
+            elif value - lowest > deepest:
+                deepest = value - lowest
     return deepest
