@@ -277,7 +277,7 @@ def test_the_gateway_reads_the_noisy_curve_as_the_cart_reads_the_clean_one(name:
     for recording in study(name).recordings:
         assert recording.waveform is not None
         marking = mark(recording.waveform, recording.modality, marker_settings())
-        assert marking.quality == ()
+        assert {entry.name for entry in marking.quality} <= {"low_signal_to_noise"}  # a SNAP of 6 uV
         assert_agree(recording, marking.response)
 
 
