@@ -26,7 +26,7 @@ _MISFIT: Final = 3.0  # standard deviations of the tail's chi square
 _PARAMETERS: Final = 5
 _EACH_HERTZ: Final = np.array([[0, 1, 2, 3, 4], [0, 1, 2, 5, 6]])  # of the columns of the tail
 _POINT: Final = 10  # bins of the tail whose mean anchors the background
-_OF_WAVE: Final = 0.01  # of the response: what an after-potential may still leave there
+_OF_WAVE: Final = 0.02  # of the response: what an after-potential may still leave there
 
 
 class Hum(NamedTuple):

@@ -24,6 +24,8 @@ _BINNED: Final = 0.2
 _HEIGHT: Final = 0.001
 _AREA: Final = 0.0015
 _TOP: Final = 0.012  # of the time from half to peak: the jagged top that few motor units make
+_DIP: Final = 0.1  # of a positive dip before the wave: where the baseline lies under it is not seen
+_DIP_SEEN: Final = 3.0  # deviations
 _FOLLOWED: Final = 0.8  # of the way a take-off was followed below the noise
 
 
@@ -68,20 +70,21 @@ def _errors(
     lasts_ms = wave.end_ms - wave.onset_ms
     binned = (_BINNED * grid.fine_ms) ** 2
     followed = (_FOLLOWED * wave.back_ms) ** 2
+    dip = (_DIP * max(wave.dip_uv - _DIP_SEEN * noise.deviation, 0.0)) ** 2
     rise = max(candidate.rise * grid.halves, 1)
     bend = max(min(wave.bend, wave.height_uv / rise**2), 1e-9)
     variances = {
-        "onset": (flank + doubt[0] + hum.variance) / on + binned + followed,
+        "onset": (flank + doubt[0] + hum.variance + dip) / on + binned + followed,
         "peak": fine * grid.top_gain * (grid.fine_ms / bend) ** 2
         + binned
         + (_TOP * candidate.rise * grid.step_ms) ** 2,
-        "height": fine * grid.peak_gain + doubt[1] + hum.variance + (_HEIGHT * wave.height_uv) ** 2,
+        "height": fine * grid.peak_gain + doubt[1] + hum.variance + dip + (_HEIGHT * wave.height_uv) ** 2,
         "peak_to_peak": 2 * fine * grid.peak_gain + (_HEIGHT * (wave.height_uv - wave.trough_uv)) ** 2,
-        "end": (flank + doubt[2] + hum.variance) / end + binned,
-        "duration": flank / on + flank / end + doubt[3] + 2 * binned + followed,
+        "end": (flank + doubt[2] + hum.variance + dip) / end + binned,
+        "duration": (flank + dip) / on + (flank + dip) / end + doubt[3] + 2 * binned + followed,
         "area": fine * grid.fine_ms * abs(lasts_ms)
         + doubt[4]
-        + hum.variance * lasts_ms**2 / 2
+        + (hum.variance / 2 + dip) * lasts_ms**2
         + (_AREA * wave.area_uv_ms) ** 2,
     }
     measured = grid.scale.error_factor
