@@ -100,16 +100,20 @@ def without_hum(values: Floats, hums: Sequence[Hum], waves: Floats) -> Floats:
 
 
 class Fit(NamedTuple):
-    """Coefficients (n, k) of the background and their covariances (n, k, k).
+    """Coefficients (n, k) of the background; `ends` are the bins each sweep was taken to be quiet up to.
 
-    `ends` are the bins that each sweep was taken to be quiet up to; `moved` is how far the coefficients have
-    moved from a first estimate to this.
+    `before` (n, k, k) are their covariances but for the point in the tail, `reach` and `gain` what that adds.
     """
 
     ends: Sequence[int]
     coefficients: Floats
-    covariances: Floats
-    moved: Floats
+    before: Floats
+    reach: Floats
+    gain: Floats
+
+    def covariances(self) -> Floats:
+        """The covariances (n, k, k) of the coefficients."""
+        return self.before - self.reach[:, :, None] * (self.reach * self.gain[:, None])[:, None, :]
 
 
 class Background:
@@ -156,8 +160,7 @@ class Background:
         gain = 1.0 / (np.add.reduce(reach[:, :TREND] * self._at, axis=1) + self._doubts)
         missed = self._points - np.add.reduce(self._at * found[:, :TREND], axis=1)
         found = found + reach * (gain * missed)[:, None]
-        left = covariance - reach[:, :, None] * (reach * gain[:, None])[:, None, :]
-        return Fit(ends, found, left, np.zeros_like(found))
+        return Fit(ends, found, covariance, reach, gain)
 
 
 def residual(values: Floats, found: Floats, columns: Floats) -> Floats:

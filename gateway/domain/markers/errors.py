@@ -14,6 +14,7 @@ import numpy as np
 from gateway.domain.markers.background import Fit, Hum
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise
+from gateway.domain.markers.regression import Floats
 from gateway.domain.markers.search import Candidate
 from gateway.domain.markers.wave import Wave
 
@@ -36,17 +37,19 @@ def standard_errors(
     hums: Sequence[Hum],
     candidates: Sequence[Candidate],
     background: Fit,
+    moved: Floats,
 ) -> list[dict[str, float]]:
     """The standard errors of each wave, by mark.
 
-    `onset`, `peak`, `end`, `duration` in ms, `height`, `peak_to_peak` in uV, `area` in uV.ms.
+    `onset`, `peak`, `end`, `duration` in ms, `height`, `peak_to_peak` in uV, `area` in uV.ms. `moved`
+    is how far the coefficients of the background have moved since a first estimate.
     """
-    doubts = _doubts(grid, waves, background)
+    doubts = _doubts(grid, waves, background.covariances(), moved)
     rows = zip(waves, noises, hums, candidates, doubts, strict=True)
     return [_errors(grid, *row) for row in rows]
 
 
-def _doubts(grid: Grid, waves: Sequence[Wave], background: Fit) -> list[list[float]]:
+def _doubts(grid: Grid, waves: Sequence[Wave], covariances: Floats, moved: Floats) -> list[list[float]]:
     """What the background adds to the variance of onset, peak, end (uV^2), duration, area (uV^2.ms^2)."""
     places = np.array([wave.places for wave in waves])
     slopes = np.array([(wave.steep_on, wave.steep_end) for wave in waves])
@@ -54,9 +57,9 @@ def _doubts(grid: Grid, waves: Sequence[Wave], background: Fit) -> list[list[flo
     duration = -heights[:, 2] / slopes[:, 1, None] - heights[:, 0] / slopes[:, 0, None]
     area = grid.integrals[places[:, 2]] - grid.integrals[places[:, 0]]
     sums = np.concatenate([heights, duration[:, None], area[:, None]], axis=1)
-    spread = np.add.reduce(sums[:, :, :, None] * background.covariances[:, None], axis=2)
+    spread = np.add.reduce(sums[:, :, :, None] * covariances[:, None], axis=2)
     known = np.add.reduce(spread * sums, axis=2)
-    shape = np.add.reduce(sums * background.moved[:, None, :], axis=2)
+    shape = np.add.reduce(sums * moved[:, None, :], axis=2)
     doubts: list[list[float]] = (known + (_OF_MOVE * shape) ** 2).tolist()
     return doubts
 

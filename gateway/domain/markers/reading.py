@@ -46,14 +46,14 @@ def read(grid: Grid, fine: Floats, uv_per_count: Sequence[float]) -> list[Readin
     noises = [noise(grid, sums, *row) for row in zip(count(), found, uv_per_count, strict=False)]
     hum = hums(grid, bins, noises)
     bins = without_hum(bins, hum, grid.hums)
-    background = _learnt(grid, bins, found, noises, hum)
+    background, moved = _learnt(grid, bins, found, noises, hum)
     left = residual(without_hum(fine, hum, grid.fine_hums), background.coefficients, grid.fine_columns)
     curves = zip(left.tolist(), grid.whole(left).tolist(), found, noises, background.ends, strict=True)
     waves = [
         read_wave(grid, halves, curve, candidate.peak, entry.deviation, end)
         for halves, curve, candidate, entry, end in curves
     ]
-    errors = standard_errors(grid, waves, noises, hum, found, background)
+    errors = standard_errors(grid, waves, noises, hum, found, background, moved)
     standing = _standing(grid, bins, found, waves, errors, noises)
     under = grid.at_fine[[wave.places for wave in waves]] * background.coefficients[:, None, :]
     artefacts = np.add.reduce(under[:, 0, ARTEFACT], axis=1).tolist()
@@ -91,8 +91,11 @@ def _standing(
 
 def _learnt(
     grid: Grid, bins: Floats, found: Sequence[Candidate], noises: Sequence[Noise], hum: Sequence[Hum]
-) -> Fit:
-    """The background, learnt from what is surely quiet, then up to the take-off so found, and again."""
+) -> tuple[Fit, Floats]:
+    """The background, learnt from what is surely quiet, then up to the take-off so found, and again.
+
+    Also how far its coefficients have moved on the way.
+    """
     background = Background(grid, bins, found, noises, hum)
     first = background.fit([candidate.quiet for candidate in found])
     curves = residual(bins, first.coefficients, grid.columns).tolist()
@@ -106,7 +109,7 @@ def _learnt(
         for curve, candidate, entry, end in again
     ]
     final = second if later == ends else background.fit(later)
-    return final._replace(moved=first.coefficients - final.coefficients)
+    return final, first.coefficients - final.coefficients
 
 
 def _moved(end: int, before: int) -> int:
