@@ -138,6 +138,8 @@ class Waveform:
             raise DataError(f"must be within {_FARTHEST_MS:g} ms of the stimulus", "start_ms")
         if self.samples.ndim != 1 or self.samples.size < 2:
             raise DataError("a waveform needs at least two samples", "samples")
+        if self.samples.dtype.kind not in "iu":
+            raise DataError("samples are whole counts", "samples")
         samples = np.array(self.samples, dtype=np.int32)
         samples.flags.writeable = False
         object.__setattr__(self, "samples", samples)

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.domain.markers.flags import flags, hum_flag, rounded, unmarkable
+from gateway.domain.markers.flags import dispersed, flags, hum_flag, rounded, unmarkable
 from gateway.domain.markers.grid import Grid, grid
 from gateway.domain.markers.reading import Reading, read
 from gateway.domain.markers.regression import Floats
@@ -42,13 +42,14 @@ __all__ = ["MarkerSettings", "Marking", "Scale", "mark", "mark_all"]
 
 _AT_ONCE: Final = 32  # sweeps: more fall out of the cache
 _SHOCK_GUARD_MS: Final = 0.2
-_SHOCK_ALONE: Final = 0.35
+_SHOCK_GOES_ON: Final = 0.65
 _SHOCKS_UNTIL_MS: Final = 6.0
 _BLANK_STEP_MS: Final = 0.25
 _PEAK_AFTER_BLANK_MS: Final = 0.5
 # A response of the wrong sign shows what follows it, lower than itself, as a wave after a dip.
 _DIP_OF_INVERTED: Final = 1.5
 _DIP_OF_UPRIGHT: Final = 0.5
+_LARGER: Final = 1.5
 _LATE: Final = 3.0  # times the blanked part: earlier, it may be the artefact
 _RISEN: Final = 12.0  # standard deviations: where a sweep still rises so far, it ends in a response
 
@@ -137,9 +138,9 @@ def _artefact_until_ms(grid: Grid, fine: Floats) -> float:
     early = fine[first:last]
     steps = early[1:] - early[:-1]
     large = np.flatnonzero(np.abs(steps[1:-1]) > grid.scale.shock_uv) + 1
-    # a wave goes on as it began; a shock does not
-    alone = np.minimum(np.abs(steps[large] - steps[large - 1]), np.abs(steps[large] - steps[large + 1]))
-    jumps = large[alone > _SHOCK_ALONE * np.abs(steps[large])]
+    # a wave goes on as it began, or began as it goes on; a shock stands alone
+    beside = np.maximum(steps[large - 1] * steps[large], steps[large + 1] * steps[large])
+    jumps = large[beside < _SHOCK_GOES_ON * steps[large] ** 2]
     if jumps.size == 0:
         return 0.0
     until_ms = grid.begin_ms + (first + int(jumps[-1]) + 1.5) * grid.fine_ms + _SHOCK_GUARD_MS
@@ -185,10 +186,10 @@ def _inverted(sweep: _Sweep, reading: Reading) -> Quality | None:
     other = read(sweep.grid, -sweep.fine[None], [sweep.uv_per_count])[0]
     wave = other.wave
     first = wave.peak_ms < reading.wave.peak_ms and wave.dip_uv < _DIP_OF_UPRIGHT * wave.height_uv
-    nothing_upright = reading.verdict is Verdict.ABSENT
+    larger = other.unexplained_uv > _LARGER * reading.unexplained_uv
     sure = certain(sweep.grid.scale, wave, other.errors["height"])
     late = wave.onset_ms >= _LATE * sweep.grid.scale.blanked_ms
-    if other.verdict is Verdict.RESPONSE and sure and late and (first or nothing_upright):
+    if other.verdict is Verdict.RESPONSE and sure and late and (first or larger):
         return Quality("wrong_polarity", rounded(wave.height_uv))
     return None
 
@@ -198,7 +199,8 @@ def _marks(reading: Reading, modality: Modality) -> MotorMarks | SensoryMarks:
     onset = half_up(wave.onset_ms, MILLISECOND_DECIMALS) if wave.has_onset else None
     whole = wave.has_onset and wave.has_end
     duration = half_up(wave.end_ms - wave.onset_ms, MILLISECOND_DECIMALS) if whole else None
-    total = half_up(wave.total_end_ms - wave.first_onset_ms, MILLISECOND_DECIMALS) if whole else None
+    total_ms = wave.total_end_ms - wave.first_onset_ms
+    total = (half_up(total_ms, MILLISECOND_DECIMALS) if dispersed(reading) else duration) if whole else None
     peak = half_up(wave.peak_ms, MILLISECOND_DECIMALS)
     from_trough = wave.height_uv - min(wave.trough_uv, 0.0)
     if modality is Modality.SENSORY:

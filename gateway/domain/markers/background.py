@@ -20,7 +20,9 @@ from gateway.domain.markers.tables import TREND, Level
 # Hum is taken from a tail at least this long, when it stands out and the tail is nothing but trend and hum.
 _LONG_MS: Final = 10.0
 _STANDS_OUT: Final = 12.0  # its power over the variance of its two coefficients
-_LOUDEST: Final = 4.0  # times what is expected
+_LOUDEST: Final = 4.0  # times what is expected, unless the tail shows a whole period
+_PERIOD_MS: Final = 16.0
+_OVER_MS: Final = 18.0  # after its peak nearly every response is over
 _FAINTEST: Final = 1 / 16
 _MISFIT: Final = 3.0  # standard deviations of the tail's chi square
 _PARAMETERS: Final = 5
@@ -47,26 +49,39 @@ class Hum(NamedTuple):
         return math.hypot(self.cosine, self.sine)
 
 
-def hums(grid: Grid, bins: Floats, noises: Sequence[Noise]) -> list[Hum]:
-    """The hum of each sweep, from its tail."""
-    tails = np.array([entry.tail for entry in noises])
-    first = bins[np.arange(len(bins)), np.minimum(tails, grid.bins - 1)]
-    tail = (bins - first[:, None]) * (grid.places >= tails[:, None])
+def hums(grid: Grid, bins: Floats, noises: Sequence[Noise], tails: Sequence[int]) -> list[Hum]:
+    """The hum of each sweep, from where its tail begins."""
+    begins = np.array(tails)
+    first = bins[np.arange(len(bins)), np.minimum(begins, grid.bins - 1)]
+    tail = (bins - first[:, None]) * (grid.places >= begins[:, None])
     levels = [_level(entry.variance) for entry in noises]
     seen = projected(tail, grid.tails)[:, _EACH_HERTZ]
-    rows = zip(levels, noises, strict=True)
-    posterior = np.array([grid.tail.covariance(level, entry.tail) for level, entry in rows])
+    rows = zip(levels, tails, strict=True)
+    posterior = np.array([grid.tail.covariance(level, tail) for level, tail in rows])
     found = applied(posterior, seen * _precisions(levels)[:, None, None])
     explained = np.add.reduce(found * seen, axis=2).tolist()
     power = np.add.reduce(tail * tail, axis=1).tolist()
     variances = (posterior[:, :, 3, 3] + posterior[:, :, 4, 4]).tolist()
-    seen_hums = zip(noises, found[:, :, 3:].tolist(), explained, power, variances, strict=True)
+    seen_hums = zip(noises, tails, found[:, :, 3:].tolist(), explained, power, variances, strict=True)
     return [_hum(grid, *row) for row in seen_hums]
+
+
+def tails(grid: Grid, candidates: Sequence[Candidate], noises: Sequence[Noise]) -> list[int]:
+    """Where hum is looked for: in the quiet tail or, where loud hum leaves none, long after the response."""
+    late = round(_OVER_MS / grid.step_ms)
+    least = round(_PERIOD_MS / grid.step_ms)
+    return [
+        min(max(candidate.peak + late, 0), grid.bins)
+        if entry.tail > grid.bins - least and candidate.peak + late <= grid.bins - least
+        else entry.tail
+        for candidate, entry in zip(candidates, noises, strict=True)
+    ]
 
 
 def _hum(
     grid: Grid,
     noise: Noise,
+    tail: int,
     found: Sequence[Sequence[float]],
     explained: Sequence[float],
     power: float,
@@ -76,12 +91,13 @@ def _hum(
     cosine, sine = found[which]
     size = cosine * cosine + sine * sine
     variance = variances[which]
-    free = max(grid.bins - noise.tail - _PARAMETERS, 1)
+    lasts_ms = (grid.bins - tail) * grid.step_ms
+    free = max(grid.bins - tail - _PARAMETERS, 1)
     chi_square = (power - explained[which]) / noise.variance / free
     expected = grid.scale.mains_uv
     known = (
-        (grid.bins - noise.tail) * grid.step_ms >= _LONG_MS
-        and size < (_LOUDEST * expected) ** 2
+        lasts_ms >= _LONG_MS
+        and (size < (_LOUDEST * expected) ** 2 or lasts_ms >= _PERIOD_MS)
         and chi_square < 1.0 + _MISFIT * math.sqrt(2.0 / free)
     )
     if known and size > _STANDS_OUT * variance and size > (_FAINTEST * expected) ** 2:

@@ -16,7 +16,7 @@ from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise
 from gateway.domain.markers.regression import Floats
 from gateway.domain.markers.search import Candidate
-from gateway.domain.markers.wave import Wave
+from gateway.domain.markers.wave import TROUGH_GAIN, Wave
 
 # Measured: how much of the move between two estimates of the background counts as doubt about its shape.
 _OF_MOVE: Final = 0.35
@@ -74,15 +74,12 @@ def _errors(
     binned = (_BINNED * grid.fine_ms) ** 2
     followed = (_FOLLOWED * wave.back_ms) ** 2
     dip = (_DIP * max(wave.dip_uv - _DIP_SEEN * noise.deviation, 0.0)) ** 2
-    rise = max(candidate.rise * grid.halves, 1)
+    rise = max(candidate.rise_ms / grid.fine_ms, 1.0)
     bend = max(min(wave.bend, wave.height_uv / rise**2), 1e-9)
     variances = {
         "onset": (flank + doubt[0] + hum.variance + dip) / on + binned + followed,
-        "peak": fine * grid.top_gain * (grid.fine_ms / bend) ** 2
-        + binned
-        + (_TOP * candidate.rise * grid.step_ms) ** 2,
+        "peak": fine * grid.top_gain * (grid.fine_ms / bend) ** 2 + binned + (_TOP * candidate.rise_ms) ** 2,
         "height": fine * grid.peak_gain + doubt[1] + hum.variance + dip + (_HEIGHT * wave.height_uv) ** 2,
-        "peak_to_peak": 2 * fine * grid.peak_gain + (_HEIGHT * (wave.height_uv - wave.trough_uv)) ** 2,
         "end": (flank + doubt[2] + hum.variance + dip) / end + binned,
         "duration": (flank + dip) / on + (flank + dip) / end + doubt[3] + 2 * binned + followed,
         "area": fine * grid.fine_ms * abs(lasts_ms)
@@ -90,5 +87,12 @@ def _errors(
         + (hum.variance / 2 + dip) * lasts_ms**2
         + (_AREA * wave.area_uv_ms) ** 2,
     }
+    variances["peak_to_peak"] = (
+        variances["height"]
+        + noise.variance * TROUGH_GAIN
+        + doubt[2]
+        + hum.variance
+        + (_HEIGHT * wave.trough_uv) ** 2
+    )
     measured = grid.scale.error_factor
     return {name: measured * math.sqrt(max(variance, 0.0)) for name, variance in variances.items()}

@@ -19,6 +19,8 @@ _ARTEFACT: Final = 3.0  # times the level that the take-off is timed at
 _MOVED: Final = 0.05  # of the height
 _CLIPPED_MS: Final = 0.15
 _CLIPPED_COUNTS: Final = 3
+_CLIPPED_SAMPLES: Final = 6
+_PHASE_ERRORS: Final = 5.0
 _RAIL_SHARE: Final = (0.1, 0.5)  # of the samples, at each limit and at both
 _RAIL_COUNTS: Final = 64
 _DIGITS: Final = 3
@@ -83,8 +85,15 @@ def _shape(reading: Reading) -> Iterator[Quality]:
     deviation = reading.noise.deviation
     if wave.notch_uv >= max(NOTCH[0] * wave.height_uv, NOTCH[1] * deviation):
         yield Quality("notched", rounded(100.0 * wave.notch_uv / wave.height_uv))
-    if wave.other_uv >= max(PHASE[0] * wave.height_uv, PHASE[1] * deviation):
+    if dispersed(reading):
         yield Quality("dispersed", rounded(100.0 * wave.other_uv / wave.height_uv))
+
+
+def dispersed(reading: Reading) -> bool:
+    """Whether the response has another negative phase that is not noise."""
+    wave = reading.wave
+    least = max(PHASE[0] * wave.height_uv, PHASE[1] * reading.noise.deviation)
+    return wave.other_uv >= max(least, _PHASE_ERRORS * reading.errors["height"])
 
 
 def _clipped_ms(grid: Grid, reading: Reading, counts: Counts, rate_hz: float) -> float:
@@ -99,15 +108,14 @@ def _clipped_ms(grid: Grid, reading: Reading, counts: Counts, rate_hz: float) ->
 def _plateau(counts: Counts, place: int) -> int:
     """How many samples around `place` are the same where the curve runs into them, not up to them; else 0."""
     limit = int(counts[place])
-    if counts[place - 1 : place + 2].tolist() != [limit] * 3:
+    if counts[place : place + 2].tolist() != [limit] * 2:
         return 0
     other = np.flatnonzero(counts != limit)
     after = int(np.searchsorted(other, place))
-    if after in (0, other.size):
-        return 0
-    first, last = int(other[after - 1]), int(other[after])
-    beside = max(2, (last - first) // 4)
-    if first < beside or last + beside >= counts.size:
-        return 0
-    falls = min(abs(limit - int(counts[first - beside])), abs(limit - int(counts[last + beside])))
-    return last - first - 1 if falls >= _CLIPPED_COUNTS else 0
+    first = int(other[after - 1]) if after > 0 else -1
+    last = int(other[after]) if after < other.size else counts.size
+    length = last - first - 1
+    beside = length // 4
+    sides = [at for at in (first - beside, last + beside) if 0 <= at < counts.size]
+    falls = [abs(limit - int(counts[at])) for at in sides]
+    return length if length >= _CLIPPED_SAMPLES and falls and min(falls) >= _CLIPPED_COUNTS else 0

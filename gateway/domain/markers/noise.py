@@ -26,6 +26,7 @@ _TRUSTED = (
 )
 _NORMAL_MAD = 0.6745  # median absolute deviation of a normal distribution of unit variance
 _MOVES = 4.0  # standard deviations: the sweep is not quiet where means two lags apart differ by more
+_QUIETEST = 0.05  # of the lowest level of a take-off: no amplifier is quieter
 _DRIFT_AND_HUM = 2.0  # times the expected drift: hum moves the sweep about as much
 _LEAST_AFTER_PEAK = 5  # bins
 
@@ -61,7 +62,7 @@ class Sums:
 def noise(grid: Grid, sums: Sums, row: int, candidate: Candidate, uv_per_count: float) -> Noise:
     """The noise of one sweep and its tail."""
     quantum = uv_per_count * uv_per_count / (12 * grid.width * grid.halves)
-    floor = quantum + 1e-6 * grid.scale.onset_floor_uv**2
+    floor = quantum + (_QUIETEST * grid.scale.onset_floor_uv) ** 2
     near, wide = sums.near[row], sums.wide[row]
     head, head_wide = (grid.searched + int(after / grid.step_ms + 0.5) for after in _ARTEFACT_MS)
     quiet = [(0, grid.stimulus), (head, candidate.quiet)]

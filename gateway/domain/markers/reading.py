@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from gateway.domain.markers.background import Background, Fit, Hum, hums, residual, without_hum
+from gateway.domain.markers.background import Background, Fit, Hum, hums, residual, tails, without_hum
 from gateway.domain.markers.errors import standard_errors
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise, Sums, noise
@@ -17,7 +17,6 @@ from gateway.domain.markers.tables import ARTEFACT
 from gateway.domain.markers.take_off import quiet_part
 from gateway.domain.markers.wave import Wave, read_wave
 
-# The evident rests afterwards: mains hum, however large, does not.
 _RESTED_MS: Final = 5.0
 
 
@@ -33,6 +32,7 @@ class Reading(NamedTuple):
     errors: Mapping[str, float]
     noise: Noise
     hum: Hum
+    unexplained_uv: float
     still_rising_uv: float
     artefact_uv: float
     moved_uv: float
@@ -44,7 +44,9 @@ def read(grid: Grid, fine: Floats, uv_per_count: Sequence[float]) -> list[Readin
     found = candidates(grid, bins)
     sums = Sums(bins)
     noises = [noise(grid, sums, *row) for row in zip(count(), found, uv_per_count, strict=False)]
-    hum = hums(grid, bins, noises)
+    begins = tails(grid, found, noises)
+    hum = hums(grid, bins, noises, begins)
+    noises = [_rest(*row) for row in zip(noises, hum, begins, strict=True)]
     bins = without_hum(bins, hum, grid.hums)
     background, moved = _learnt(grid, bins, found, noises, hum)
     left = residual(without_hum(fine, hum, grid.fine_hums), background.coefficients, grid.fine_columns)
@@ -60,11 +62,19 @@ def read(grid: Grid, fine: Floats, uv_per_count: Sequence[float]) -> list[Readin
     baselines = np.add.reduce(under, axis=2)
     moves = (baselines[:, 2] - baselines[:, 0]).tolist()
     verdicts = [
-        verdict(grid.scale, wave, error, left_uv, entry.variance, candidate.rise * grid.step_ms)
+        verdict(
+            grid.scale,
+            wave,
+            error,
+            left_uv,
+            entry,
+            candidate.rise_ms,
+            rested=_rested(grid, entry),
+        )
         for wave, error, left_uv, entry, candidate in zip(waves, errors, standing, noises, found, strict=True)
     ]
     rising = (candidate.still_rising_uv for candidate in found)
-    rows = zip(verdicts, waves, errors, noises, hum, rising, artefacts, moves, strict=True)
+    rows = zip(verdicts, waves, errors, noises, hum, standing, rising, artefacts, moves, strict=True)
     return [Reading(*row) for row in rows]
 
 
@@ -77,9 +87,8 @@ def _standing(
     noises: Sequence[Noise],
 ) -> list[float]:
     """What of each wave no background explains; what is evident need not be asked."""
-    rested = grid.bins - _RESTED_MS / grid.step_ms
     sure = [
-        entry.tail <= rested and evident(grid.scale, wave, error["height"])
+        _rested(grid, entry) and evident(grid.scale, wave, error["height"])
         for wave, error, entry in zip(waves, errors, noises, strict=True)
     ]
     asked = [row for row, known in enumerate(sure) if not known]
@@ -87,6 +96,16 @@ def _standing(
         return [wave.height_uv for wave in waves]
     answers = iter(unexplained(grid, bins[asked], [found[row].peak for row in asked]))
     return [wave.height_uv if known else next(answers) for wave, known in zip(waves, sure, strict=True)]
+
+
+def _rest(noise: Noise, hum: Hum, begin: int) -> Noise:
+    """The sweep rests where nothing but hum is left."""
+    return noise._replace(tail=begin) if hum.known else noise
+
+
+def _rested(grid: Grid, noise: Noise) -> bool:
+    """Whether the sweep is quiet again for a while: mains hum, however large, never is."""
+    return (grid.bins - noise.tail) * grid.step_ms >= _RESTED_MS
 
 
 def _learnt(

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from gateway.domain.markers.grid import Grid
-from gateway.domain.markers.noise import LAG
+from gateway.domain.markers.noise import LAG, Noise
 from gateway.domain.markers.regression import Floats, combined, projected
 from gateway.domain.markers.search import prominences
 from gateway.domain.markers.settings import Scale
@@ -28,7 +28,7 @@ _SIGNIFICANT: Final = 4.5
 _BROAD: Final = (
     7.0  # a wave as slow as a background may be explained by one; then it must be this significant
 )
-# and begin when no artefact is left: this many times later than the blanked part ends
+# begin when no artefact is left, this many times later than the blanked part ends, and be over: hum is not
 _BROAD_AFTER: Final = 7.0
 _FAINT_AFTER: Final = 3.0
 _CREDIBLE: Final = (
@@ -68,21 +68,23 @@ def verdict(
     wave: Wave,
     errors: Mapping[str, float],
     unexplained_uv: float,
-    variance: float,
+    noise: Noise,
     rise_ms: float,
+    *,
+    rested: bool,
 ) -> Verdict:
-    """What one sweep shows: `variance` is that of a bin's noise, `rise_ms` the time from half to peak."""
-    height, deviation = wave.height_uv, math.sqrt(variance / LAG)
+    """What one sweep shows: `rise_ms` is the time from half to peak, `rested` whether it is quiet again."""
+    height, deviation = wave.height_uv, math.sqrt(noise.variance / LAG)
     if rise_ms < scale.fastest_rise_ms:
         return Verdict.ABSENT
     significance = height / errors["height"]
-    noise = _NOISE if height >= scale.uncertain_below_uv else _CLEAR_NOISE
-    faint = max(scale.faint_uv, _LEFT * height, noise * deviation)
+    above = _NOISE if height >= scale.uncertain_below_uv else _CLEAR_NOISE
+    faint = max(scale.faint_uv, _LEFT * height, above * deviation)
     late = wave.onset_ms / scale.blanked_ms
     if height >= scale.response_floor_uv and significance >= _SIGNIFICANT:
         if unexplained_uv >= faint and late >= _FAINT_AFTER:
             return Verdict.RESPONSE
-        if significance >= _BROAD and late >= _BROAD_AFTER:
+        if significance >= _BROAD and late >= _BROAD_AFTER and rested:
             return Verdict.RESPONSE
     if unexplained_uv < max(scale.clear_uv, _CLEAR_NOISE * deviation):
         return Verdict.ABSENT

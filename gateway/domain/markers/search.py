@@ -19,12 +19,19 @@ _TAKEN_OFF = 0.2  # of the steepest slope: from here on back the wave has not ta
 # middle of what there is: an initial positivity stays out.
 _LEAD = 6
 _AT_END = 2  # bins
+# An earlier phase is not quiet: as high as this part of the wave, so many times what is clear, and not so
+# early that it is what is left of the artefact.
+_PHASE = 0.3
+_PHASE_CLEAR = 3.0
+_AFTER_BLANK_MS = 0.6
 
 
 class Candidate(NamedTuple):
-    """Bins of a candidate: peak, half and low on the upstroke, foot, the end of what is surely quiet.
+    """A candidate: its peak, and where the quiet sweep before it ends. Bins, but for what says its unit.
 
-    `still_rising_uv`: how far the sweep has risen where it ends at its highest, 0 where it does not.
+    `half`, `low` and `foot` are on the upstroke of its first phase, before `quiet` it is surely quiet.
+    `rise_ms` is the time from half to the peak; `still_rising_uv` how far the sweep has risen where it ends
+    at its highest, 0 where it does not.
     """
 
     peak: int
@@ -33,12 +40,8 @@ class Candidate(NamedTuple):
     low: int
     foot: int
     quiet: int
+    rise_ms: float
     still_rising_uv: float
-
-    @property
-    def rise(self) -> int:
-        """Bins from half to peak."""
-        return self.peak - self.half
 
 
 def candidates(grid: Grid, bins: Floats) -> list[Candidate]:
@@ -50,11 +53,8 @@ def candidates(grid: Grid, bins: Floats) -> list[Candidate]:
     standing = prominences(smooth[:, grid.searched :])
     late = grid.earliest_peak - grid.searched
     peaks = standing[:, late:].argmax(axis=1) + late
-    rows = zip(peaks.tolist(), standing, smooth.tolist(), strict=True)
-    return [
-        _candidate(curve, peak + grid.searched, float(prominence[peak]), grid.searched)
-        for peak, prominence, curve in rows
-    ]
+    rows = zip(smooth.tolist(), standing.tolist(), peaks.tolist(), strict=True)
+    return [_candidate(grid, curve, prominence, peak) for curve, prominence, peak in rows]
 
 
 def prominences(curves: Floats) -> Floats:
@@ -64,16 +64,42 @@ def prominences(curves: Floats) -> Floats:
     return np.minimum(rise, fall)
 
 
-def _candidate(curve: Sequence[float], peak: int, prominence: float, first: int) -> Candidate:
-    half = _walk_below(curve, peak, curve[peak] - _HALF * prominence, first)
-    low = _walk_below(curve, half, curve[peak] - (1.0 - _LOW) * prominence, first)
+def _candidate(grid: Grid, curve: Sequence[float], prominence: Sequence[float], place: int) -> Candidate:
+    first = grid.searched
+    peak, height = place + first, prominence[place]
+    half, low, foot = _upstroke(curve, peak, height, first)
+    rise_ms = (peak - half) * grid.step_ms
+    least = max(_PHASE * height, _PHASE_CLEAR * grid.scale.clear_uv)
+    earlier = _earlier_phase(prominence[grid.earliest_peak - first : foot - first], least)
+    if earlier is not None:
+        top = earlier + grid.earliest_peak
+        begin = _upstroke(curve, top, prominence[top - first], first)
+        if (begin[2] - first) * grid.step_ms >= _AFTER_BLANK_MS:
+            half, low, foot = begin
+    lead = max(foot - _LEAD * (half - foot + 1), first + (foot - first) // 2)
+    quiet = min(lead, max(foot - 1, first))
+    return Candidate(peak, height, half, low, foot, quiet, rise_ms, _still_rising(curve[first:]))
+
+
+def _upstroke(curve: Sequence[float], peak: int, height: float, first: int) -> tuple[int, int, int]:
+    """Half, low and foot of the wave that stands `height` high at `peak`."""
+    half = _walk_below(curve, peak, curve[peak] - _HALF * height, first)
+    low = _walk_below(curve, half, curve[peak] - (1.0 - _LOW) * height, first)
     steepest = max((curve[at + 1] - curve[at - 1] for at in range(max(low, 1), peak)), default=0.0)
     foot = low
     while foot > max(first, 0) and foot > 0 and curve[foot + 1] - curve[foot - 1] >= _TAKEN_OFF * steepest:
         foot -= 1
-    lead = max(foot - _LEAD * (half - foot + 1), first + (foot - first) // 2)
-    quiet = min(lead, max(foot - 1, first))
-    return Candidate(peak, prominence, half, low, foot, quiet, _still_rising(curve[first:]))
+    return half, low, foot
+
+
+def _earlier_phase(prominence: Sequence[float], least: float) -> int | None:
+    """The top of the first phase before the wave that stands at least so high."""
+    for at, value in enumerate(prominence):
+        if value >= least:
+            while at + 1 < len(prominence) and prominence[at + 1] >= value:
+                at, value = at + 1, prominence[at + 1]  # noqa: PLW2901  # up to its top
+            return at
+    return None
 
 
 def _walk_below(curve: Sequence[float], start: int, level: float, first: int) -> int:

@@ -15,7 +15,7 @@ from gateway.domain.markers.settings import Scale
 # artefact.
 TREND: Final = 3
 ARTEFACT: Final = slice(5, None)
-_FREE: Final = 1e-10  # the precision, in 1/uV^2, of what nothing is known about beforehand
+_FREE: Final = 1e-8  # the precision, in 1/uV^2, of what nothing is known about beforehand
 _KNOWN_HUM: Final = 0.3  # what is left of the hum's standard deviation once the tail has shown it
 _LOUD_HUM: Final = 4.0  # where the tail can show it, it may be this many times larger
 _KEPT: Final = 8  # tables: a cart's sweeps need two or three; what is forgotten is worked out again

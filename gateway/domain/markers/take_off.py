@@ -33,7 +33,10 @@ def quiet_part(
     deep = -max(_DIP[0] * height, _DIP[1] * deviation)
     if lowest < deep:
         begin = _dip(grid, curve, candidate.quiet, deep)
-    guard = min(_GUARD[0] / grid.step_ms + _GUARD[1] * candidate.rise, _OF_QUIET * (begin - grid.searched))
+    guard = min(
+        _GUARD[0] / grid.step_ms + _GUARD[1] * candidate.rise_ms / grid.step_ms,
+        _OF_QUIET * (begin - grid.searched),
+    )
     return max(begin - int(guard), min(candidate.quiet, begin), grid.searched)
 
 

@@ -21,6 +21,9 @@ PHASE: Final = (0.1, 6.0)
 NOTCH: Final = (0.05, 6.0)
 DIP: Final = (0.05, 6.0)
 _FLAT: Final = 1e-9
+# Savitzky, Golay, Anal Chem 1964;36:1627: the level at the middle of five points, and its variance in noise.
+_LEVEL_OF_FIVE: Final = (-3 / 35, 12 / 35, 17 / 35, 12 / 35, -3 / 35)
+TROUGH_GAIN: Final = 17 / 35
 
 
 class Wave(NamedTuple):
@@ -90,7 +93,7 @@ def read_wave(
         peak_ms=grid.begin_ms + place * ms,
         end_ms=grid.begin_ms + end.place * ms,
         height_uv=height,
-        trough_uv=min(curve[min(after, grid.bins - 1) :]),
+        trough_uv=_trough(curve[min(after, grid.bins - 1) :]),
         area_uv_ms=_area(fine, onset, end.place, begin, back_at_zero) * ms,
         total_end_ms=grid.begin_ms + (end.place * ms if total is None else total * grid.step_ms),
         first_onset_ms=grid.begin_ms + (onset * ms if earliest is None else earliest * grid.step_ms),
@@ -196,6 +199,14 @@ def _earlier(
     while at > quiet and curve[at] >= level:
         at -= 1
     return float(at), highest
+
+
+def _trough(curve: Sequence[float]) -> float:
+    """The lowest level of what follows the wave: the parabola through the five bins around the lowest."""
+    lowest = min(curve)
+    at = curve.index(lowest)
+    around = curve[max(at - 2, 0) : at + 3]
+    return sum(map(mul, _LEVEL_OF_FIVE, around)) if len(around) == len(_LEVEL_OF_FIVE) else lowest
 
 
 def _notch(curve: Sequence[float], onset: int, peak: int, end: int) -> float:
