@@ -66,6 +66,11 @@ MEANINGS: Final = {
         what="a wave that no nerve makes",
         advice="check the scale and the sampling rate the file states",
     ),
+    "too_slow": Meaning(
+        unit="ms",
+        what="wave too slow for what was recorded, another muscle may have answered",
+        advice="lower the current, move the recording electrodes",
+    ),
     "wrong_polarity": Meaning(
         unit="uV",
         what="first large deflection is positive",

@@ -14,7 +14,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.domain.markers.flags import dispersed, flags, hum_flag, rounded, unmarkable
+from gateway.domain.markers.background import loud_hum
+from gateway.domain.markers.flags import Clipped, clipped, dispersed, flags, hum_flag, rounded, unmarkable
 from gateway.domain.markers.grid import Grid, grid
 from gateway.domain.markers.reading import Reading, read
 from gateway.domain.markers.regression import Floats
@@ -158,11 +159,15 @@ def _markings(sweeps: Sequence[_Sweep], modality: Modality) -> Iterable[Marking]
 def _marking(sweep: _Sweep, reading: Reading, modality: Modality) -> Marking:
     wave = reading.wave
     if reading.verdict is Verdict.RESPONSE and wave.dip_uv <= _DIP_OF_INVERTED * wave.height_uv:
+        cut = clipped(sweep.grid, reading, sweep.counts, sweep.rate_hz)
         try:
-            response = _marks(reading, modality)
+            response = _marks(reading, modality, cut)
         except DataError:  # a wave no nerve makes: a scale or a rate is wrong by orders of magnitude
             return Marking(response=None, quality=(Quality("impossible_response"),))
-        quality = tuple(flags(sweep.grid, reading, sweep.counts, sweep.rate_hz))
+        if wave.end_ms - wave.onset_ms > sweep.grid.scale.longest_ms:
+            slow = Quality("too_slow", rounded(wave.end_ms - wave.onset_ms))
+            return Marking(response=None, quality=(slow,))
+        quality = tuple(flags(sweep.grid, reading, cut))
         return Marking(response=response, errors=_errors(reading, response), quality=quality)
     hum = tuple(hum_flag(sweep.grid.scale, reading))
     inverted = _inverted(sweep, reading)
@@ -171,6 +176,9 @@ def _marking(sweep: _Sweep, reading: Reading, modality: Modality) -> Marking:
     scale = sweep.grid.scale
     if reading.still_rising_uv > max(scale.uncertain_below_uv, _RISEN * reading.noise.deviation):
         return Marking(response=None, quality=(Quality("sweep_ends_before_peak", _last_ms(sweep)), *hum))
+    loud = loud_hum(sweep.grid, sweep.fine)
+    if reading.verdict is Verdict.ABSENT and loud:
+        return Marking(response=None, quality=(Quality("mains", rounded(loud)),))
     if reading.verdict is Verdict.ABSENT:
         return Marking(response=NO_RESPONSE, quality=hum)
     significance = rounded(abs(wave.height_uv) / reading.errors["height"])
@@ -194,34 +202,40 @@ def _inverted(sweep: _Sweep, reading: Reading) -> Quality | None:
     return None
 
 
-def _marks(reading: Reading, modality: Modality) -> MotorMarks | SensoryMarks:
+def _marks(reading: Reading, modality: Modality, cut: Clipped) -> MotorMarks | SensoryMarks:
     wave = reading.wave
     onset = half_up(wave.onset_ms, MILLISECOND_DECIMALS) if wave.has_onset else None
     whole = wave.has_onset and wave.has_end
     duration = half_up(wave.end_ms - wave.onset_ms, MILLISECOND_DECIMALS) if whole else None
     total_ms = wave.total_end_ms - wave.first_onset_ms
     total = (half_up(total_ms, MILLISECOND_DECIMALS) if dispersed(reading) else duration) if whole else None
-    peak = half_up(wave.peak_ms, MILLISECOND_DECIMALS)
-    from_trough = wave.height_uv - min(wave.trough_uv, 0.0)
+    # what is cut off has no height, and no one knows where its peak is
+    peak = None if cut.top_ms else half_up(wave.peak_ms, MILLISECOND_DECIMALS)
+    height_uv = None if cut.top_ms else wave.height_uv
+    from_trough_uv = None if any(cut) else wave.height_uv - min(wave.trough_uv, 0.0)
+    area_uv_ms = wave.area_uv_ms if whole and not cut.top_ms else None
     if modality is Modality.SENSORY:
         return SensoryMarks(
             onset_latency_ms=onset,
             peak_latency_ms=peak,
-            amplitude_uv=half_up(wave.height_uv, MICROVOLT_DECIMALS),
-            peak_to_peak_uv=half_up(from_trough, MICROVOLT_DECIMALS),
+            amplitude_uv=_in_units(height_uv, 1.0, MICROVOLT_DECIMALS),
+            peak_to_peak_uv=_in_units(from_trough_uv, 1.0, MICROVOLT_DECIMALS),
             negative_duration_ms=duration,
             total_duration_ms=total,
         )
-    area = half_up(wave.area_uv_ms / 1000, AREA_DECIMALS) if whole else None
     return MotorMarks(
         onset_latency_ms=onset,
         peak_latency_ms=peak,
-        amplitude_mv=half_up(wave.height_uv / 1000, MILLIVOLT_DECIMALS),
-        peak_to_peak_mv=half_up(from_trough / 1000, MILLIVOLT_DECIMALS),
-        negative_area_mv_ms=area,
+        amplitude_mv=_in_units(height_uv, 1e3, MILLIVOLT_DECIMALS),
+        peak_to_peak_mv=_in_units(from_trough_uv, 1e3, MILLIVOLT_DECIMALS),
+        negative_area_mv_ms=_in_units(area_uv_ms, 1e3, AREA_DECIMALS),
         negative_duration_ms=duration,
         total_duration_ms=total,
     )
+
+
+def _in_units(value: float | None, unit: float, decimals: int) -> float | None:
+    return None if value is None else half_up(value / unit, decimals)
 
 
 def _errors(reading: Reading, response: MotorMarks | SensoryMarks) -> dict[str, float]:

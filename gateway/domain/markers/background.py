@@ -27,6 +27,8 @@ _FAINTEST: Final = 1 / 16
 _MISFIT: Final = 3.0  # standard deviations of the tail's chi square
 _PARAMETERS: Final = 5
 _EACH_HERTZ: Final = np.array([[0, 1, 2, 3, 4], [0, 1, 2, 5, 6]])  # of the columns of the tail
+_ARTEFACT_OVER_MS: Final = 3.0
+_MOST: Final = 0.5  # of a sweep's power
 _POINT: Final = 10  # bins of the tail whose mean anchors the background
 _OF_WAVE: Final = 0.02  # of the response: what an after-potential may still leave there
 
@@ -76,6 +78,21 @@ def tails(grid: Grid, candidates: Sequence[Candidate], noises: Sequence[Noise]) 
         else entry.tail
         for candidate, entry in zip(candidates, noises, strict=True)
     ]
+
+
+def loud_hum(grid: Grid, fine: Floats) -> float:
+    """The amplitude in uV of hum that is most of a sweep (half bins) and louder than expected; else 0."""
+    begin = grid.searched + round(_ARTEFACT_OVER_MS / grid.step_ms)
+    if begin >= grid.bins:
+        return 0.0
+    rest = grid.whole(fine[None])[0, begin:]
+    waves = grid.hums[:, :, begin:]
+    level = rest - np.add.reduce(rest) / rest.size
+    power = float(np.add.reduce(level * level))
+    amplitudes = np.hypot(*np.moveaxis(np.add.reduce(level * waves, axis=2), 1, 0)) * 2.0 / rest.size
+    amplitude = float(amplitudes.max())
+    most = amplitude * amplitude * rest.size / 2.0 >= _MOST * power
+    return amplitude if most and amplitude > _LOUDEST * grid.scale.mains_uv else 0.0
 
 
 def _hum(

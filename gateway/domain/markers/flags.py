@@ -1,7 +1,7 @@
 """What is said of a sweep beside its marks: each with its number."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,10 @@ _LOW_SIGNAL: Final = 20.0  # times its standard error
 _ARTEFACT: Final = 3.0  # times the level that the take-off is timed at
 _MOVED: Final = 0.05  # of the height
 _CLIPPED_MS: Final = 0.15
-_CLIPPED_COUNTS: Final = 3
+# A cut-off top lies within so many counts (averaging leaves some); a round one falls off as a parabola does,
+# to 2.25 times that where a clipped one has long fallen further.
+_WITHIN: Final = 3
+_CLIPPED_COUNTS: Final = 12
 _CLIPPED_SAMPLES: Final = 6
 _PHASE_ERRORS: Final = 5.0
 _RAIL_SHARE: Final = (0.1, 0.5)  # of the samples, at each limit and at both
@@ -26,6 +29,13 @@ _RAIL_COUNTS: Final = 64
 _DIGITS: Final = 3
 
 Counts = NDArray[np.int32]
+
+
+class Clipped(NamedTuple):
+    """How long, in ms, the wave and what follows it are cut off; 0: not."""
+
+    top_ms: float
+    trough_ms: float
 
 
 def rounded(value: float) -> float:
@@ -48,13 +58,12 @@ def unmarkable(counts: Counts) -> Quality | None:
     return None
 
 
-def flags(grid: Grid, reading: Reading, counts: Counts, rate_hz: float) -> Iterator[Quality]:
+def flags(grid: Grid, reading: Reading, cut: Clipped) -> Iterator[Quality]:
     """What is to be said of a response that was marked."""
     scale, wave = grid.scale, reading.wave
     height = wave.height_uv
-    clipped_ms = _clipped_ms(grid, reading, counts, rate_hz)
-    if clipped_ms:
-        yield Quality("clipped", rounded(clipped_ms))
+    if any(cut):
+        yield Quality("clipped", rounded(max(cut)))
     artefact = abs(reading.artefact_uv)
     level = max(scale.onset_fraction * height, scale.onset_floor_uv)
     if not wave.has_onset or artefact > _ARTEFACT * level:
@@ -96,21 +105,22 @@ def dispersed(reading: Reading) -> bool:
     return wave.other_uv >= max(least, _PHASE_ERRORS * reading.errors["height"])
 
 
-def _clipped_ms(grid: Grid, reading: Reading, counts: Counts, rate_hz: float) -> float:
-    """How long the wave lies at its highest or lowest count, cut off there; 0 when it does not."""
+def clipped(grid: Grid, reading: Reading, counts: Counts, rate_hz: float) -> Clipped:
+    """Whether the wave lies flat at its highest or the trough after it at its lowest count."""
     begin, peak, end = (grid.skipped + place * grid.width for place in reading.wave.places)
     after = counts[end : end + max(end - begin, 2)]
     trough = end + int(after.argmin()) if after.size else peak
-    longest = max(_plateau(counts, peak), _plateau(counts, trough)) * 1000.0 / rate_hz
-    return longest if longest >= _CLIPPED_MS else 0.0
+    lengths = (_plateau(counts, place) * 1000.0 / rate_hz for place in (peak, trough))
+    return Clipped(*(length if length >= _CLIPPED_MS else 0.0 for length in lengths))
 
 
 def _plateau(counts: Counts, place: int) -> int:
     """How many samples around `place` are the same where the curve runs into them, not up to them; else 0."""
-    limit = int(counts[place])
-    if counts[place : place + 2].tolist() != [limit] * 2:
+    around = sorted(counts[max(place - 4, 0) : place + 5].tolist())
+    limit = around[len(around) // 2]
+    if around[-1] - around[0] > 2 * _WITHIN:
         return 0
-    other = np.flatnonzero(counts != limit)
+    other = np.flatnonzero(np.abs(counts - np.int64(limit)) > _WITHIN)
     after = int(np.searchsorted(other, place))
     first = int(other[after - 1]) if after > 0 else -1
     last = int(other[after]) if after < other.size else counts.size

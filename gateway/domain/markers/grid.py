@@ -23,6 +23,8 @@ _EITHER_HZ: Final = 55.0  # where the sweep does not tell which of the two it is
 _SEARCH_DECAYS_MS: Final = (0.15, 0.4, 1.2)
 _NULL_DECAYS_MS: Final = (0.15, 0.3, 0.6, 1.2, 3.0)
 _LEAST_BINS: Final = 12  # after the earliest peak
+_LEAST_IN_ALL: Final = 20
+_MEAN_OF: Final = 5  # usual bins: over so much a response is told from noise
 _WIDE: Final = 0.7  # samples wider than this part of a bin are bins themselves
 
 
@@ -47,8 +49,9 @@ class Grid:
         )
         self.searched: Final = int(np.searchsorted(self.times_ms, scale.blanked_ms))
         self.earliest_peak: Final = int(np.searchsorted(self.times_ms, scale.earliest_peak_ms))
-        if self.bins - self.earliest_peak < _LEAST_BINS:
+        if self.bins - self.earliest_peak < _LEAST_BINS or self.bins < _LEAST_IN_ALL:
             raise DataError("too short to be marked", "samples")
+        self.mean_of: Final = max(1, round(_MEAN_OF * scale.bin_ms / self.step_ms))
         self.places: Final = np.arange(self.bins)
         self.kept: Final = np.where((self.places >= self.stimulus) & (self.places < self.searched), 0.0, 1.0)
         self.fine_times_ms: Final[Floats] = (
@@ -90,8 +93,9 @@ class Grid:
     def binned(self, counts: NDArray[np.int32], uv_per_count: float) -> Floats:
         """The half bins of a sweep (samples), in uV from the mean of the first."""
         fine = self.bins * self.halves
-        samples = counts[self.skipped : self.skipped + fine * self.width].reshape(fine, self.width)
-        sums: Floats = np.add.reduce(samples, axis=1, dtype=np.float64)
+        samples = counts[self.skipped : self.skipped + fine * self.width].astype(np.int64)
+        samples -= samples[0]  # in whole counts: an offset leaves no trace
+        sums: Floats = np.add.reduce(samples.reshape(fine, self.width), axis=1, dtype=np.float64)
         sums *= uv_per_count / self.width
         sums -= sums[0]
         return sums

@@ -52,18 +52,18 @@ def read(grid: Grid, fine: Floats, uv_per_count: Sequence[float]) -> list[Readin
     left = residual(without_hum(fine, hum, grid.fine_hums), background.coefficients, grid.fine_columns)
     curves = zip(left.tolist(), grid.whole(left).tolist(), found, noises, background.ends, strict=True)
     waves = [
-        read_wave(grid, halves, curve, candidate.peak, entry.deviation, end)
+        read_wave(grid, halves, curve, _highest(curve, candidate), entry.deviation, end)
         for halves, curve, candidate, entry, end in curves
     ]
     errors = standard_errors(grid, waves, noises, hum, found, background, moved)
-    standing = _standing(grid, bins, found, waves, errors, noises)
+    standing = _standing(grid, bins, waves, errors, noises)
     under = grid.at_fine[[wave.places for wave in waves]] * background.coefficients[:, None, :]
     artefacts = np.add.reduce(under[:, 0, ARTEFACT], axis=1).tolist()
     baselines = np.add.reduce(under, axis=2)
     moves = (baselines[:, 2] - baselines[:, 0]).tolist()
     verdicts = [
         verdict(
-            grid.scale,
+            grid,
             wave,
             error,
             left_uv,
@@ -81,7 +81,6 @@ def read(grid: Grid, fine: Floats, uv_per_count: Sequence[float]) -> list[Readin
 def _standing(
     grid: Grid,
     bins: Floats,
-    found: Sequence[Candidate],
     waves: Sequence[Wave],
     errors: Sequence[Mapping[str, float]],
     noises: Sequence[Noise],
@@ -94,8 +93,14 @@ def _standing(
     asked = [row for row, known in enumerate(sure) if not known]
     if not asked:
         return [wave.height_uv for wave in waves]
-    answers = iter(unexplained(grid, bins[asked], [found[row].peak for row in asked]))
+    answers = iter(unexplained(grid, bins[asked], [waves[row].peak_bin for row in asked]))
     return [wave.height_uv if known else next(answers) for wave, known in zip(waves, sure, strict=True)]
+
+
+def _highest(curve: Sequence[float], candidate: Candidate) -> int:
+    """The peak of the higher phase: a later one may stand out more, from the trough of the first."""
+    first, main = candidate.first_peak, candidate.peak
+    return first if curve[first] > curve[main] else main
 
 
 def _rest(noise: Noise, hum: Hum, begin: int) -> Noise:

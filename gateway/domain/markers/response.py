@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from gateway.domain.markers.grid import Grid
-from gateway.domain.markers.noise import LAG, Noise
+from gateway.domain.markers.noise import Noise
 from gateway.domain.markers.regression import Floats, combined, projected
 from gateway.domain.markers.search import prominences
 from gateway.domain.markers.settings import Scale
@@ -53,10 +53,11 @@ def unexplained(grid: Grid, bins: Floats, peaks: Sequence[int]) -> list[float]:
     rest = kept - combined(projected(kept, grid.null), grid.null)
     sums = np.zeros((len(rest), grid.bins + 1))
     np.cumsum(rest, axis=1, out=sums[:, 1:])
-    means = (sums[:, LAG:] - sums[:, :-LAG])[:, grid.searched :] * (1.0 / LAG)
+    width = grid.mean_of
+    means = (sums[:, width:] - sums[:, :-width])[:, grid.searched :] * (1.0 / width)
     standing = prominences(means)
     near = round(_NEAR_PEAK_MS / grid.step_ms)
-    middles = [peak - grid.searched - LAG // 2 for peak in peaks]
+    middles = [peak - grid.searched - width // 2 for peak in peaks]
     return [
         max(row[max(middle - near, 0) : max(middle + near + 1, 1)].tolist(), default=0.0)
         for row, middle in zip(standing, middles, strict=True)
@@ -64,7 +65,7 @@ def unexplained(grid: Grid, bins: Floats, peaks: Sequence[int]) -> list[float]:
 
 
 def verdict(
-    scale: Scale,
+    grid: Grid,
     wave: Wave,
     errors: Mapping[str, float],
     unexplained_uv: float,
@@ -74,9 +75,11 @@ def verdict(
     rested: bool,
 ) -> Verdict:
     """What one sweep shows: `rise_ms` is the time from half to peak, `rested` whether it is quiet again."""
-    height, deviation = wave.height_uv, math.sqrt(noise.variance / LAG)
-    if rise_ms < scale.fastest_rise_ms:
-        return Verdict.ABSENT
+    scale, height = grid.scale, wave.height_uv
+    deviation = math.sqrt(noise.variance / grid.mean_of)
+    clear = unexplained_uv >= max(scale.clear_uv, _CLEAR_NOISE * deviation)
+    if rise_ms < scale.fastest_rise_ms or wave.end_ms - wave.onset_ms < scale.shortest_ms:
+        return Verdict.UNCERTAIN if clear else Verdict.ABSENT
     significance = height / errors["height"]
     above = _NOISE if height >= scale.uncertain_below_uv else _CLEAR_NOISE
     faint = max(scale.faint_uv, _LEFT * height, above * deviation)
@@ -86,7 +89,7 @@ def verdict(
             return Verdict.RESPONSE
         if significance >= _BROAD and late >= _BROAD_AFTER and rested:
             return Verdict.RESPONSE
-    if unexplained_uv < max(scale.clear_uv, _CLEAR_NOISE * deviation):
+    if not clear:
         return Verdict.ABSENT
     credible = significance >= _CREDIBLE[0] and height >= _CREDIBLE[1] * unexplained_uv
     return Verdict.RESPONSE if credible and height >= scale.response_floor_uv else Verdict.UNCERTAIN

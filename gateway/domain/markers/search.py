@@ -21,7 +21,7 @@ _LEAD = 6
 _AT_END = 2  # bins
 # An earlier phase is not quiet: as high as this part of the wave, so many times what is clear, and not so
 # early that it is what is left of the artefact.
-_PHASE = 0.3
+_PHASE = 0.2
 _PHASE_CLEAR = 3.0
 _AFTER_BLANK_MS = 0.6
 
@@ -29,12 +29,14 @@ _AFTER_BLANK_MS = 0.6
 class Candidate(NamedTuple):
     """A candidate: its peak, and where the quiet sweep before it ends. Bins, but for what says its unit.
 
-    `half`, `low` and `foot` are on the upstroke of its first phase, before `quiet` it is surely quiet.
+    `first_peak` is the top of its first phase, `half`, `low` and `foot` are on the upstroke of that; before
+    `quiet` it is surely quiet.
     `rise_ms` is the time from half to the peak; `still_rising_uv` how far the sweep has risen where it ends
     at its highest, 0 where it does not.
     """
 
     peak: int
+    first_peak: int
     prominence_uv: float
     half: int
     low: int
@@ -69,16 +71,17 @@ def _candidate(grid: Grid, curve: Sequence[float], prominence: Sequence[float], 
     peak, height = place + first, prominence[place]
     half, low, foot = _upstroke(curve, peak, height, first)
     rise_ms = (peak - half) * grid.step_ms
+    first_peak = peak
     least = max(_PHASE * height, _PHASE_CLEAR * grid.scale.clear_uv)
     earlier = _earlier_phase(prominence[grid.earliest_peak - first : foot - first], least)
     if earlier is not None:
         top = earlier + grid.earliest_peak
         begin = _upstroke(curve, top, prominence[top - first], first)
         if (begin[2] - first) * grid.step_ms >= _AFTER_BLANK_MS:
-            half, low, foot = begin
+            first_peak, (half, low, foot) = top, begin
     lead = max(foot - _LEAD * (half - foot + 1), first + (foot - first) // 2)
     quiet = min(lead, max(foot - 1, first))
-    return Candidate(peak, height, half, low, foot, quiet, rise_ms, _still_rising(curve[first:]))
+    return Candidate(peak, first_peak, height, half, low, foot, quiet, rise_ms, _still_rising(curve[first:]))
 
 
 def _upstroke(curve: Sequence[float], peak: int, height: float, first: int) -> tuple[int, int, int]:

@@ -19,6 +19,8 @@ class Scale:
     onset_fraction: float
     onset_floor_uv: float
     fastest_rise_ms: float
+    shortest_ms: float
+    longest_ms: float
     response_floor_uv: float
     faint_uv: float
     clear_uv: float
