@@ -134,11 +134,14 @@ def _sweep(waveform: Waveform, settings: MarkerSettings, scale: Scale) -> _Sweep
 
 def _artefact_until_ms(grid: Grid, fine: Floats) -> float:
     """Until when the stimulus artefact, or a second one, jumps as no nerve does."""
+    if grid.fine_ms > grid.scale.bin_ms:  # so coarse that a wave jumps as much as a shock
+        return 0.0
+    least = grid.scale.shock_uv * max(1.0, 2.0 * grid.fine_ms / grid.scale.bin_ms)
     first = grid.stimulus * grid.halves
     last = int((_SHOCKS_UNTIL_MS - grid.begin_ms) / grid.fine_ms)
     early = fine[first:last]
     steps = early[1:] - early[:-1]
-    large = np.flatnonzero(np.abs(steps[1:-1]) > grid.scale.shock_uv) + 1
+    large = np.flatnonzero(np.abs(steps[1:-1]) > least) + 1
     # a wave goes on as it began, or began as it goes on; a shock stands alone
     beside = np.maximum(steps[large - 1] * steps[large], steps[large + 1] * steps[large])
     jumps = large[beside < _SHOCK_GOES_ON * steps[large] ** 2]
