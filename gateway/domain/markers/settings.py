@@ -16,6 +16,7 @@ class Scale:
     peak_window_ms: float
     flank_window_ms: float
     dip_lead_ms: float
+    dip_fraction: float
     onset_fraction: float
     onset_floor_uv: float
     fastest_rise_ms: float

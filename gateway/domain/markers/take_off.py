@@ -7,7 +7,7 @@ from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.search import Candidate
 
 _LEVEL: Final = (0.01, 3.0)  # of the height, and standard deviations: above it the wave has taken off
-_DIP: Final = (0.02, 5.0)  # below it, the sweep dips
+_DIP: Final = 5.0  # standard deviations: below it, the sweep dips
 _BEFORE_FOOT: Final = 0.5  # of the way from foot to half: how far before the foot the take-off may lie
 _GUARD: Final = (0.1, 0.3)  # ms, and parts of the rise: what is left out before the take-off
 _OF_QUIET: Final = 0.3  # but no more than this part of the quiet sweep
@@ -30,7 +30,7 @@ def quiet_part(
         take_off -= 1
     begin = take_off
     lowest = min(curve[candidate.quiet : take_off], default=0.0)
-    deep = -max(_DIP[0] * height, _DIP[1] * deviation)
+    deep = -max(grid.scale.dip_fraction * height, _DIP * deviation)
     if lowest < deep:
         begin = _dip(grid, curve, candidate.quiet, deep)
     guard = min(
