@@ -87,7 +87,9 @@ def loud_hum(grid: Grid, fine: Floats) -> float:
         return 0.0
     rest = grid.whole(fine[None])[0, begin:]
     waves = grid.hums[:, :, begin:]
+    along = np.arange(rest.size) - (rest.size - 1) / 2.0
     level = rest - np.add.reduce(rest) / rest.size
+    level = level - along * (np.add.reduce(along * level) / np.add.reduce(along * along))
     power = float(np.add.reduce(level * level))
     amplitudes = np.hypot(*np.moveaxis(np.add.reduce(level * waves, axis=2), 1, 0)) * 2.0 / rest.size
     amplitude = float(amplitudes.max())

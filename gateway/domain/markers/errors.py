@@ -21,7 +21,7 @@ from gateway.domain.markers.wave import TROUGH_GAIN, Wave
 # Measured: how much of the move between two estimates of the background counts as doubt about its shape.
 _OF_MOVE: Final = 0.35
 # Measured: what binning leaves of a time (half bins) and of heights and areas (parts of them).
-_BINNED: Final = 0.2
+_BINNED: Final = 0.12
 _HEIGHT: Final = 0.001
 _AREA: Final = 0.0015
 _TOP: Final = 0.012  # of the time from half to peak: the jagged top that few motor units make

@@ -18,10 +18,10 @@ _LOW_SIGNAL: Final = 20.0  # times its standard error
 _ARTEFACT: Final = 3.0  # times the level that the take-off is timed at
 _MOVED: Final = 0.05  # of the height
 _CLIPPED_MS: Final = 0.15
-# A cut-off top lies within so many counts (averaging leaves some); a round one falls off as a parabola does,
-# to 2.25 times that where a clipped one has long fallen further.
+# A cut-off top lies within so many counts of its median (averaging leaves some). A round one falls off as a
+# parabola does: a quarter of its length beyond by 14 counts, and noise; a clipped one falls steeply.
 _WITHIN: Final = 3
-_CLIPPED_COUNTS: Final = 12
+_CLIPPED_COUNTS: Final = 30
 _CLIPPED_SAMPLES: Final = 6
 _PHASE_ERRORS: Final = 5.0
 _RAIL_SHARE: Final = (0.1, 0.5)  # of the samples, at each limit and at both
