@@ -36,6 +36,7 @@ _CREDIBLE: Final = (
     0.5,
 )  # significance, and parts of what stands: below it the marks are not to be trusted
 _CERTAIN: Final = 8.0
+_DOUBTFUL: Final = 3.2  # to say that nothing was evoked there must be less
 _EVIDENT: Final = (20.0, 30.0)  # times what is clear, and its standard error
 
 
@@ -80,7 +81,7 @@ def verdict(
     clear = unexplained_uv >= max(scale.clear_uv, _CLEAR_NOISE * deviation)
     if rise_ms < scale.fastest_rise_ms or wave.end_ms - wave.onset_ms < scale.shortest_ms:
         return Verdict.UNCERTAIN if clear else Verdict.ABSENT
-    significance = height / errors["height"]
+    significance = height / errors["height"] * scale.error_factor
     above = _NOISE if height >= scale.uncertain_below_uv else _CLEAR_NOISE
     faint = max(scale.faint_uv, _LEFT * height, above * deviation)
     late = wave.onset_ms / scale.blanked_ms
@@ -90,7 +91,8 @@ def verdict(
         if significance >= _BROAD and late >= _BROAD_AFTER and rested:
             return Verdict.RESPONSE
     if not clear:
-        return Verdict.ABSENT
+        doubtful = height >= scale.uncertain_below_uv and significance >= _DOUBTFUL and late >= _FAINT_AFTER
+        return Verdict.UNCERTAIN if doubtful else Verdict.ABSENT
     credible = significance >= _CREDIBLE[0] and height >= _CREDIBLE[1] * unexplained_uv
     return Verdict.RESPONSE if credible and height >= scale.response_floor_uv else Verdict.UNCERTAIN
 

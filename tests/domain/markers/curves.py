@@ -46,6 +46,22 @@ def snap(*, peak_uv: float = 15.0, begin_ms: float = 2.5, negative_ms: float = 1
     return cmap(peak_uv=peak_uv, begin_ms=begin_ms, negative_ms=negative_ms)
 
 
+def half_wave(peak_uv: float, begin_ms: float, duration_ms: float) -> Curve:
+    """A half-sine with corners, and a positive one of 30 % behind it."""
+
+    def curve(times_ms: Floats) -> Floats:
+        phase = np.clip((times_ms - begin_ms) / duration_ms, 0.0, 2.0)
+        return peak_uv * np.where(phase < 1.0, 1.0, 0.3) * np.sin(np.pi * phase)
+
+    return curve
+
+
+def spike(height_uv: float, at_ms: float, width_ms: float = 0.1) -> Curve:
+    """A level held for so long: no nerve is so brief."""
+    first, last = at_ms - 1e-9, at_ms + width_ms - 1e-9
+    return lambda times_ms: height_uv * ((times_ms >= first) & (times_ms < last))
+
+
 ANSWER = {MOTOR: cmap(), SENSORY: snap()}
 USUAL_NOISE_UV = {MOTOR: 5.0, SENSORY: 0.2}
 
@@ -86,6 +102,12 @@ def sweep(*curves: Curve, modality: Modality = MOTOR, sampling: Sampling | None 
     return times.stored(total(*curves)(times.times_ms), PER_COUNT_UV[modality])
 
 
+def cut_off(waveform: Waveform, least_uv: float, most_uv: float) -> Waveform:
+    """The sweep from a converter of this range."""
+    limits = np.array([least_uv, most_uv]) / waveform.microvolts_per_count
+    return replace(waveform, samples=np.clip(waveform.samples, *limits.astype(np.int32)))
+
+
 def usual(modality: Modality, seed: int = 1) -> Waveform:
     """An ordinary sweep: a response and a little noise."""
     return sweep(ANSWER[modality], noise(USUAL_NOISE_UV[modality], seed), modality=modality)
@@ -119,6 +141,12 @@ def quantities(found: Response | None) -> dict[str, float]:
         return {}
     values = {entry.name: getattr(found, entry.name) for entry in fields(found)}
     return {name: value for name, value in values.items() if value is not None}
+
+
+def above_ms(curve: Curve, level_uv: float) -> float:
+    """How long a curve is above a level."""
+    times_ms = np.arange(0.0, 40.0, 0.001)
+    return float(np.count_nonzero(curve(times_ms) > level_uv)) * 0.001
 
 
 def last_return_ms(curve: Curve, least_uv: float) -> float:

@@ -8,8 +8,9 @@ import pytest
 
 from benchmarks.markers import strangers, sweeps
 from gateway.domain.markers import Marking
-from gateway.domain.recording import NO_RESPONSE, Modality, SensoryMarks
+from gateway.domain.recording import NO_RESPONSE, Modality, MotorMarks, SensoryMarks
 from tests.domain.markers.curves import (
+    LONG,
     MOTOR,
     SAMPLING,
     SENSORY,
@@ -31,7 +32,9 @@ SEEDS = range(40)
 MAINS_HZ = (50.0, 60.0)
 # Heights of disturbances of a SNAP as a part of those of a CMAP.
 PART = {MOTOR: 1.0, SENSORY: 0.05}
-LOUD = pytest.mark.xfail(reason="at some phases loud hum passes for a response")
+# Louder than 4 times what is worth saying, in uV: what hum alone may hide, nobody can tell.
+LOUD = ((MOTOR, 35.0), (MOTOR, 100.0), (MOTOR, 300.0), (MOTOR, 1000.0))
+LOUD += ((SENSORY, 3.0), (SENSORY, 15.0), (SENSORY, 100.0), (SENSORY, 1000.0))
 
 
 def others(modality: Modality, *kinds: Callable[[int], Curve]) -> dict[int, Marking]:
@@ -61,20 +64,42 @@ def test_noise_alone_is_no_response(modality: Modality, noise_uv: float) -> None
     [
         *((MOTOR, height_uv, hertz) for height_uv in (15.0, 30.0) for hertz in MAINS_HZ),
         *((SENSORY, 1.0, hertz) for hertz in MAINS_HZ),
-        (MOTOR, 1000.0, 50.0),
-        pytest.param(MOTOR, 1000.0, 60.0, marks=LOUD),
-        *(
-            pytest.param(modality, height_uv, hertz, marks=LOUD)
-            for modality, heights_uv in ((MOTOR, (100.0, 300.0)), (SENSORY, (15.0, 100.0, 1000.0)))
-            for height_uv in heights_uv
-            for hertz in MAINS_HZ
-        ),
+        *((*loud, hertz) for loud in LOUD for hertz in MAINS_HZ),
     ],
 )
 def test_mains_alone_is_never_marked(modality: Modality, height_uv: float, hertz: float) -> None:
     found = others(modality, lambda seed: hum(height_uv, hertz, turns=seed / 40.0))
 
     assert [seed for seed, one in found.items() if one.response is not None] == []
+
+
+@pytest.mark.parametrize(
+    "hertz", [pytest.param(50.0, marks=pytest.mark.xfail(reason="one phase in 40 is marked")), 60.0]
+)
+def test_hum_of_several_periods_just_too_loud_to_judge_is_never_marked(hertz: float) -> None:
+    for seed in SEEDS:
+        found = marking(sweep(noise(5.0, seed), hum(35.0, hertz, turns=seed / 40.0), sampling=LONG))
+        assert not isinstance(found.response, MotorMarks)
+
+
+@pytest.mark.parametrize("hertz", MAINS_HZ)
+@pytest.mark.parametrize(("modality", "height_uv"), LOUD)
+def test_under_loud_hum_nobody_can_tell_whether_there_is_a_response(
+    modality: Modality, height_uv: float, hertz: float
+) -> None:
+    found = others(modality, lambda seed: hum(height_uv, hertz, turns=seed / 40.0))
+
+    assert set(found) == set(SEEDS)
+    assert {one.response for one in found.values()} == {None}
+    told = [numbers(one)["mains"] for one in found.values() if "mains" in numbers(one)]
+    # the others may end in an upstroke, as far as anyone can see
+    assert len(told) >= 0.85 * len(found)
+    # a sensory sweep is shorter than a period
+    near = {MOTOR: 0.05, SENSORY: 0.32}[modality]
+    assert told == pytest.approx([height_uv] * len(told), rel=near)
+    assert all(
+        "sweep_ends_before_peak" in numbers(one) for one in found.values() if "mains" not in numbers(one)
+    )
 
 
 @BOTH
@@ -145,10 +170,18 @@ def test_noise_long_after_the_stimulus_is_no_response() -> None:
         assert marking(sweep(noise(5.0, seed), sampling=late)).response is NO_RESPONSE
 
 
-@pytest.mark.xfail(reason="it is marked, if as an uncertain one")
 def test_a_single_sample_that_sticks_out_is_no_response() -> None:
     sampling = replace(SAMPLING[SENSORY], rate_hz=20_000.0)
     spike = sampling.stored(5.0 * (sampling.times_ms == 8.0), 0.01)
 
     assert spike.samples.any()
     assert not isinstance(marking(spike, SENSORY).response, SensoryMarks)
+
+
+@pytest.mark.xfail(reason="12 regressors explain away what 24 bins show")
+def test_a_snap_in_a_sweep_of_48_samples_is_not_called_none() -> None:
+    brief = replace(SAMPLING[SENSORY], rate_hz=20_000.0, start_ms=2.0, end_ms=4.4)
+
+    found = marking(sweep(snap(), modality=SENSORY, sampling=brief), SENSORY)
+
+    assert found.response is not NO_RESPONSE

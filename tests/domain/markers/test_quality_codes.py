@@ -16,9 +16,11 @@ from tests.domain.markers.curves import (
     SAMPLING,
     SENSORY,
     Curve,
+    above_ms,
     artefact,
     bell,
     cmap,
+    cut_off,
     drift,
     hum,
     marking,
@@ -39,18 +41,6 @@ NOISE = noise(5.0)
 def ending(end_ms: float) -> Waveform:
     """An ordinary sweep that ends so early."""
     return sweep(cmap(), NOISE, sampling=replace(SAMPLING[MOTOR], end_ms=end_ms))
-
-
-def cut_off(waveform: Waveform, least: float, most: float) -> Waveform:
-    """The sweep from a converter of this range in uV."""
-    limits = np.array([least, most]) / waveform.microvolts_per_count
-    return replace(waveform, samples=np.clip(waveform.samples, *limits.astype(np.int32)))
-
-
-def above_ms(curve: Curve, level_uv: float) -> float:
-    """How long a curve is above a level."""
-    times_ms = np.arange(0.0, 40.0, 0.001)
-    return float(np.count_nonzero(curve(times_ms) > level_uv)) * 0.001
 
 
 def drop_percent(curve: Curve) -> float:
@@ -89,6 +79,11 @@ SHOWN = {
     "too_few_samples": (ending(1.0), 120.0, 0.0),
     "constant_signal": (replace(ending(45.0), samples=np.full(1000, 7)), 0.0, 0.0),
     "sampling_rate_unusable": (replace(ending(45.0), sampling_rate_hz=500.0), 500.0, 0.0),
+    "too_slow": (
+        sweep(cmap(negative_ms=70.0), NOISE, sampling=replace(SAMPLING[MOTOR], end_ms=140.0)),
+        0.952 * 70.0,  # from 1 % of the peak on
+        1.5,
+    ),
     "impossible_response": (replace(sweep(cmap(), NOISE), microvolts_per_count=100.0), None, 0.0),
 }
 UNMARKED = {
@@ -96,6 +91,7 @@ UNMARKED = {
     "sweep_ends_before_peak",
     "wrong_polarity",
     "too_few_samples",
+    "too_slow",
     "constant_signal",
     "sampling_rate_unusable",
     "impossible_response",
@@ -116,6 +112,7 @@ UNITS = {
     "notched": "%",
     "dispersed": "%",
     "too_few_samples": "samples",
+    "too_slow": "ms",
     "constant_signal": "uV",
     "sampling_rate_unusable": "Hz",
     "impossible_response": None,
@@ -189,37 +186,21 @@ def test_a_sweep_that_ends_before_the_return_has_no_duration_and_no_area() -> No
     assert (found.negative_duration_ms, found.total_duration_ms, found.negative_area_mv_ms) == (None,) * 3
 
 
-@pytest.mark.xfail(reason="what lies beside the flat top is looked for further away than the sweep reaches")
-def test_a_top_that_is_cut_off_just_before_the_sweep_ends_is_clipped_too() -> None:
-    assert "clipped" in numbers(marking(cut_off(ending(6.9), -9e3, 6000.0)))
-
-
-def test_a_wave_that_comes_back_to_a_flat_baseline_is_not_clipped() -> None:
-    for step in range(20):
-        wave = cmap(begin_ms=3.0 + step / 40.0)
-        found = marking(cut_off(sweep(wave), 0.0, 9e3))
-        assert "clipped" not in numbers(found)
-
-
-@pytest.mark.xfail(reason="the first sample of the flat trough is looked at, not one inside it")
-def test_a_trough_that_is_cut_off_is_clipped_too() -> None:
-    found = numbers(marking(cut_off(sweep(cmap(), NOISE), -3000.0, 9e3)))
-
-    assert found == pytest.approx({"clipped": above_ms(lambda times_ms: -cmap()(times_ms), 3000.0)}, abs=0.2)
-
-
-@pytest.mark.xfail(reason="louder hum than is expected is not told")
-@pytest.mark.parametrize("height_uv", [30.0, 100.0])
+@pytest.mark.parametrize(
+    "height_uv",
+    [
+        15.0,
+        20.0,
+        pytest.param(30.0, marks=pytest.mark.xfail(reason="between 3 and 4.5 times `mains_uv` none is told")),
+        40.0,
+        100.0,
+        300.0,
+    ],
+)
 def test_loud_hum_is_told(height_uv: float) -> None:
     found = numbers(marking(sweep(cmap(), NOISE, hum(height_uv), sampling=LONG)))
 
     assert found.get("mains") == pytest.approx(height_uv, rel=0.1)
-
-
-@pytest.mark.xfail(reason="the few counts of a small smooth top are taken for a limit of the converter")
-@pytest.mark.parametrize("peak_uv", [100.0, 150.0])
-def test_a_small_smooth_wave_is_not_called_clipped(peak_uv: float) -> None:
-    assert "clipped" not in numbers(marking(sweep(cmap(peak_uv=peak_uv))))
 
 
 @pytest.mark.xfail(reason="what the background leaves behind a small wave counts as another phase")
@@ -267,6 +248,5 @@ def test_what_no_nerve_and_no_cart_makes_is_not_marked_and_says_why(
     assert len(found.quality) == 1
 
 
-@pytest.mark.xfail(reason="kilovolts are taken for shocks as long as these may last, and the rest for noise")
 def test_kilovolts_are_not_called_no_response() -> None:
     assert marking(replace(ending(45.0), microvolts_per_count=1e6), SENSORY).response is None

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
@@ -47,15 +48,15 @@ def test_a_few_microvolts_are_marked_in_averaged_noise(peak_uv: float, noise_uv:
 
 
 @pytest.mark.parametrize(
-    "rate_hz",
+    ("rate_hz", "peak_uv"),
     [
+        (4_000.0, 20.0),
         pytest.param(
-            4_000.0, marks=pytest.mark.xfail(reason="five samples a wave are cut down, or pass for a shock")
+            *(4_000.0, 60.0), marks=pytest.mark.xfail(reason="five samples a wave cut down its height")
         ),
-        *(8_000.0, 10_000.0, 20_000.0, 48_000.0, 100_000.0, 200_000.0),
+        *product((8_000.0, 10_000.0, 20_000.0, 48_000.0, 100_000.0, 200_000.0), (20.0, 60.0)),
     ],
 )
-@pytest.mark.parametrize("peak_uv", [20.0, 60.0])
 def test_any_sampling_rate_gives_the_same_marks(rate_hz: float, peak_uv: float) -> None:
     wave = snap(peak_uv=peak_uv)
     sampling = replace(SAMPLING[SENSORY], rate_hz=rate_hz)
@@ -97,7 +98,9 @@ def test_the_responses_of_virtual_patients_are_marked_at_their_peaks_or_called_u
         assert drawn.truth is not None
         found = marking(drawn.waveform, SENSORY)
         if isinstance(found.response, SensoryMarks):
-            assert found.response.peak_latency_ms == pytest.approx(drawn.truth.peak_ms, abs=0.3)
+            # what is cut off has no peak; that none of these is cut off is shown elsewhere
+            near = pytest.approx(drawn.truth.peak_ms, abs=0.3)
+            assert found.response.peak_latency_ms == (None if "clipped" in numbers(found) else near)
         else:
             assert found.response is None
             assert "uncertain_response" in numbers(found)

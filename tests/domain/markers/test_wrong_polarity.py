@@ -31,16 +31,7 @@ def test_an_inverted_response_is_neither_marked_nor_called_none(
 
 @pytest.mark.parametrize(
     ("modality", "inverted_after_phase"),
-    [
-        pytest.param(
-            MOTOR, 0.0, marks=pytest.mark.xfail(reason="without an after-phase it is called uncertain")
-        ),
-        (MOTOR, 0.5),
-        (MOTOR, 1.0),
-        (SENSORY, 0.0),
-        (SENSORY, 0.5),
-        (SENSORY, 1.0),
-    ],
+    [(MOTOR, 0.0), (MOTOR, 0.5), (MOTOR, 1.0), (SENSORY, 0.0), (SENSORY, 0.5), (SENSORY, 1.0)],
 )
 @pytest.mark.parametrize("part", [0.5, 1.0, 2.0])
 def test_an_inverted_response_is_said_to_be_of_the_wrong_polarity(
