@@ -153,18 +153,7 @@ def test_the_number_is_in_the_unit_its_meaning_says(code: str) -> None:
     assert MEANINGS[code].unit == UNITS[code]
 
 
-@pytest.mark.parametrize(
-    "modality",
-    [
-        MOTOR,
-        pytest.param(
-            SENSORY,
-            marks=pytest.mark.xfail(
-                reason="of a few in a hundred a low signal is said, of some with an early onset"
-            ),
-        ),
-    ],
-)
+@BOTH
 def test_nothing_is_said_of_an_ordinary_sweep(modality: Modality) -> None:
     for seed in range(40):
         assert marking(usual(modality, seed), modality).quality == ()

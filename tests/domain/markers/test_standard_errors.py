@@ -34,12 +34,6 @@ COVERED = [
     *((SENSORY, name) for name in ("onset_latency_ms", "negative_duration_ms", *HEIGHTS)),
     pytest.param(SENSORY, "peak_latency_ms", marks=pytest.mark.xfail(reason="it is stated too large")),
 ]
-NOT_ALL = pytest.mark.xfail(reason="2 in 100 are called clipped and have no height and no peak")
-COUNTED = [
-    *((MOTOR, name) for name in (*TIMES, "amplitude_mv", "peak_to_peak_mv", "negative_area_mv_ms")),
-    *((SENSORY, name) for name in ("onset_latency_ms", "negative_duration_ms")),
-    *(pytest.param(SENSORY, name, marks=NOT_ALL) for name in ("peak_latency_ms", *HEIGHTS)),
-]
 
 
 @BOTH
@@ -79,13 +73,8 @@ def test_the_95_percent_interval_holds_the_truth_of_93_to_97_percent_of_virtual_
 ) -> None:
     held = held_by(modality)[quantity]
 
-    assert len(held) >= 0.95 * len(SWEEPS[modality])
+    assert len(held) >= 590
     assert 0.93 - 2.0 * BINOMIAL_SD <= sum(held) / len(held) <= 0.97 + 2.0 * BINOMIAL_SD
-
-
-@pytest.mark.parametrize(("modality", "quantity"), COUNTED)
-def test_nearly_every_virtual_patient_has_every_quantity(modality: Modality, quantity: str) -> None:
-    assert len(held_by(modality)[quantity]) >= 590
 
 
 @cache
