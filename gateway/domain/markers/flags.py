@@ -23,6 +23,7 @@ _CLIPPED_MS: Final = 0.15
 _WITHIN: Final = 3
 _CLIPPED_COUNTS: Final = 30
 _CLIPPED_SAMPLES: Final = 6
+_LOWEST: Final = -(2**30)
 _PHASE_ERRORS: Final = 5.0
 _RAIL_SHARE: Final = (0.1, 0.5)  # of the samples, at each limit and at both
 _RAIL_COUNTS: Final = 64
@@ -107,11 +108,13 @@ def dispersed(reading: Reading) -> bool:
 
 def clipped(grid: Grid, reading: Reading, counts: Counts, rate_hz: float) -> Clipped:
     """Whether the wave lies flat at its highest or the trough after it at its lowest count."""
-    begin, peak, end = (grid.skipped + place * grid.width for place in reading.wave.places)
-    after = counts[end : end + max(end - begin, 2)]
-    trough = end + int(after.argmin()) if after.size else peak
-    lengths = (_plateau(counts, place) * 1000.0 / rate_hz for place in (peak, trough))
-    return Clipped(*(length if length >= _CLIPPED_MS else 0.0 for length in lengths))
+    begin, _, end = (grid.skipped + place * grid.width for place in reading.wave.places)
+    wave, after = counts[begin : end + 1], counts[end : end + max(end - begin, 2)]
+    tops = np.flatnonzero(wave >= wave.max(initial=_LOWEST) - _WITHIN)
+    troughs = np.flatnonzero(after <= after.min(initial=-_LOWEST) + _WITHIN)
+    places = (first + int(at[at.size // 2]) for first, at in ((begin, tops), (end, troughs)) if at.size)
+    lengths = [_plateau(counts, place) * 1000.0 / rate_hz for place in places]
+    return Clipped(*(length if length >= _CLIPPED_MS else 0.0 for length in (*lengths, 0.0, 0.0)[:2]))
 
 
 def _plateau(counts: Counts, place: int) -> int:
