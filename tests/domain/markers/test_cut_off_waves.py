@@ -28,8 +28,7 @@ from tests.domain.markers.curves import (
 
 SEEDS = range(40)
 KEPT = {"onset_latency_ms", "negative_duration_ms", "total_duration_ms"}
-AT_EDGE = pytest.mark.xfail(reason="where the highest sample lies at an edge of the plateau, none is seen")
-FIRST = pytest.mark.xfail(reason="the first sample of the flat trough is looked at, not one inside it")
+HARDLY = pytest.mark.xfail(reason="a trough that is hardly cut off is not told from a round one")
 
 
 def restless(waveform: Waveform, seed: int) -> Waveform:
@@ -59,7 +58,7 @@ def test_a_top_that_is_cut_off_just_before_the_sweep_ends_is_clipped_too() -> No
 
 @pytest.mark.parametrize(
     "most_uv",
-    [3000.0, 4000.0, pytest.param(5000.0, marks=AT_EDGE), pytest.param(6000.0, marks=AT_EDGE), 7000.0],
+    [3000.0, 4000.0, 5000.0, 6000.0, 7000.0],
 )
 def test_a_count_of_noise_on_the_plateau_hides_it_not(most_uv: float) -> None:
     for seed in SEEDS:
@@ -68,8 +67,7 @@ def test_a_count_of_noise_on_the_plateau_hides_it_not(most_uv: float) -> None:
         assert quantities(found.response).keys() == KEPT
 
 
-@FIRST
-@pytest.mark.parametrize("least_uv", [-4000.0, -3000.0, -1500.0])
+@pytest.mark.parametrize("least_uv", [pytest.param(-4000.0, marks=HARDLY), -3000.0, -1500.0])
 @pytest.mark.parametrize("moves", [False, True])
 def test_a_trough_that_is_cut_off_takes_the_peak_to_peak_and_nothing_else(
     least_uv: float, moves: bool
