@@ -225,7 +225,7 @@ def test_the_reader_keeps_to_the_limits_it_is_given() -> None:
 
 
 def test_the_journal_reads_what_was_taken_under_another_limit() -> None:
-    long = motor("wrist", waveform=waveform(np.zeros(Limits().sweep_samples + 1)))
+    long = motor("wrist", waveform=waveform(np.zeros(Limits().sweep_samples + 1, dtype=int)))
     assert decode_recording(msgspec.json.encode(recording_object(long))) == long
 
 
