@@ -179,10 +179,10 @@ def _marking(sweep: _Sweep, reading: Reading, modality: Modality) -> Marking:
     scale = sweep.grid.scale
     if reading.still_rising_uv > max(scale.uncertain_below_uv, _RISEN * reading.noise.deviation):
         return Marking(response=None, quality=(Quality("sweep_ends_before_peak", _last_ms(sweep)), *hum))
-    loud = loud_hum(sweep.grid, sweep.fine)
-    if reading.verdict is Verdict.ABSENT and loud:
-        return Marking(response=None, quality=(Quality("mains", rounded(loud)),))
     if reading.verdict is Verdict.ABSENT:
+        loud = loud_hum(sweep.grid, sweep.fine)
+        if loud:
+            return Marking(response=None, quality=(Quality("mains", rounded(loud)),))
         return Marking(response=NO_RESPONSE, quality=hum)
     significance = rounded(abs(wave.height_uv) / reading.errors["height"])
     return Marking(response=None, quality=(Quality("uncertain_response", significance), *hum))

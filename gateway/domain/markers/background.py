@@ -86,7 +86,7 @@ def tails(grid: Grid, candidates: Sequence[Candidate], noises: Sequence[Noise]) 
 def loud_hum(grid: Grid, fine: Floats) -> float:
     """The amplitude in uV of hum that is most of a sweep (half bins) and louder than expected; else 0."""
     begin = grid.searched + round(_ARTEFACT_OVER_MS / grid.step_ms)
-    if begin >= grid.bins:
+    if (grid.bins - begin) * grid.step_ms < _LONG_MS:  # half a period tells nothing
         return 0.0
     rest = grid.whole(fine[None])[0, begin:]
     waves = grid.hums[:, :, begin:]

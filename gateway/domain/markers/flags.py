@@ -23,7 +23,6 @@ _CLIPPED_MS: Final = 0.15
 _WITHIN: Final = 3
 _CLIPPED_COUNTS: Final = 30
 _CLIPPED_SAMPLES: Final = 6
-_LOWEST: Final = -(2**30)
 _PHASE_ERRORS: Final = 5.0
 _RAIL_SHARE: Final = (0.1, 0.5)  # of the samples, at each limit and at both
 _RAIL_COUNTS: Final = 64
@@ -109,12 +108,19 @@ def dispersed(reading: Reading) -> bool:
 def clipped(grid: Grid, reading: Reading, counts: Counts, rate_hz: float) -> Clipped:
     """Whether the wave lies flat at its highest or the trough after it at its lowest count."""
     begin, _, end = (grid.skipped + place * grid.width for place in reading.wave.places)
-    wave, after = counts[begin : end + 1], counts[end : end + max(end - begin, 2)]
-    tops = np.flatnonzero(wave >= wave.max(initial=_LOWEST) - _WITHIN)
-    troughs = np.flatnonzero(after <= after.min(initial=-_LOWEST) + _WITHIN)
-    places = (first + int(at[at.size // 2]) for first, at in ((begin, tops), (end, troughs)) if at.size)
-    lengths = [_plateau(counts, place) * 1000.0 / rate_hz for place in places]
-    return Clipped(*(length if length >= _CLIPPED_MS else 0.0 for length in (*lengths, 0.0, 0.0)[:2]))
+    tops, troughs = slice(begin, end + 1), slice(end, end + max(end - begin, 2))
+    # ~ turns counts upside down, the lowest of 32 bits too
+    return Clipped(_cut_ms(counts, tops, rate_hz), _cut_ms(~counts, troughs, rate_hz))
+
+
+def _cut_ms(counts: Counts, part: slice, rate_hz: float) -> float:
+    """How long `counts` are cut off at the highest of this part of them; 0 where they are not."""
+    values = counts[part]
+    if values.size == 0:
+        return 0.0
+    highest = np.flatnonzero(values >= int(values.max()) - _WITHIN)
+    length_ms = _plateau(counts, part.start + int(highest[highest.size // 2])) * 1000.0 / rate_hz
+    return length_ms if length_ms >= _CLIPPED_MS else 0.0
 
 
 def _plateau(counts: Counts, place: int) -> int:

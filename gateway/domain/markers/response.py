@@ -25,16 +25,12 @@ _NOISE: Final = 6.8
 _CLEAR_NOISE: Final = 8.0
 _LEFT: Final = 0.1  # of its height: so much of a response no background explains
 _SIGNIFICANT: Final = 4.5
-_BROAD: Final = (
-    7.0  # a wave as slow as a background may be explained by one; then it must be this significant
-)
-# begin when no artefact is left, this many times later than the blanked part ends, and be over: hum is not
+# A wave as slow as a background may be explained by one: then it must be so significant, begin when no
+# artefact is left, this many times later than the blanked part ends, and be over: hum never is.
+_BROAD: Final = 7.0
 _BROAD_AFTER: Final = 7.0
 _FAINT_AFTER: Final = 3.0
-_CREDIBLE: Final = (
-    2.5,
-    0.5,
-)  # significance, and parts of what stands: below it the marks are not to be trusted
+_CREDIBLE: Final = (2.5, 0.5)  # significance, parts of what stands: below it the marks are not to be trusted
 _CERTAIN: Final = 8.0
 _DOUBTFUL: Final = 3.2  # to say that nothing was evoked there must be less
 _EVIDENT: Final = (20.0, 30.0)  # times what is clear, and its standard error
