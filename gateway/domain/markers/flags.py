@@ -115,9 +115,7 @@ def clipped(grid: Grid, reading: Reading, counts: Counts, rate_hz: float) -> Cli
 
 def _cut_ms(counts: Counts, part: slice, rate_hz: float) -> float:
     """How long `counts` are cut off at the highest of this part of them; 0 where they are not."""
-    values = counts[part]
-    if values.size == 0:
-        return 0.0
+    values = counts[part]  # never empty: what is called a response lasts, and returns within the sweep
     highest = np.flatnonzero(values >= int(values.max()) - _WITHIN)
     length_ms = _plateau(counts, part.start + int(highest[highest.size // 2])) * 1000.0 / rate_hz
     return length_ms if length_ms >= _CLIPPED_MS else 0.0
