@@ -1,14 +1,14 @@
 """The examination: a study is the fold of its facts, nothing in it is ever overwritten.
 
-A driver delivers facts (`StudyOpened`, `Recording`, `ExamEnded`); the journal keeps them in the order they
-came; `fold` makes a `Study` of them. A clock step cannot reorder them: no time takes part. Only what comes
+A driver delivers facts (`StudyOpened`, `Recording`, `ExamEnded`), an operator states others; the journal
+keeps them in the order they came; `fold` makes a `Study` of them. A clock step cannot reorder them: no time takes part. Only what comes
 together, in no order of its own, is put into that of the device's clock first (`as_recorded`).
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from gateway.domain.recording import Recording, Side
 
@@ -102,24 +102,101 @@ class ExamEnded:
     by: Literal["device", "operator", "timeout"]
 
 
-Fact = StudyOpened | Recording | ExamEnded
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClinicalStated:
+    """An operator stated clinical facts; those in `forgotten` are unknown again."""
+
+    clinical: ClinicalFacts = ClinicalFacts()
+    forgotten: tuple[str, ...] = ()
+
+
+DetailName = Literal["skin_temperature_c", "distance_mm", "supramaximal"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetailStated:
+    """An operator stated what the cart did not record, for every recording it names; None: takes it back.
+
+    A recording is named by nerve and side, and by its sites where they are given. What a cart recorded
+    itself is never replaced.
+    """
+
+    name: DetailName
+    value: float | bool | None
+    nerve: str
+    side: Side
+    recording_site: str | None = None
+    stimulation_site: str | None = None
+
+    def names(self, recording: Recording) -> bool:
+        """Whether the statement is about `recording`."""
+        sites = (
+            (self.recording_site, recording.recording_site),
+            (self.stimulation_site, recording.stimulation_site),
+        )
+        same_nerve = (self.nerve, self.side) == (recording.nerve, recording.side)
+        return same_nerve and all(stated in (None, site) for stated, site in sites)
+
+
+DeclineReason = Literal["amputation", "wound_or_cast", "patient_stops", "not_tolerated", "not_indicated"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionDeclined:
+    """An operator will not make what was asked for (`action`: as published), and why; None: will after all."""
+
+    action: str
+    reason: DeclineReason | None
+
+
+Statement = ClinicalStated | DetailStated | ActionDeclined
+Fact = StudyOpened | Recording | ExamEnded | Statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """A header, the recordings in the order they came, and whether the examination is over."""
+    """A header, the recordings in the order they came, what operators stated, and whether it is over.
+
+    `details` stand in the order they were stated; `declined` holds the reason by action.
+    """
 
     header: StudyHeader
     recordings: tuple[Recording, ...] = ()
     ended: bool = False
+    details: tuple[DetailStated, ...] = ()
+    declined: Mapping[str, DeclineReason] = field(default_factory=dict)
 
     def with_fact(self, fact: Fact) -> "Study":
-        """The study after one more fact."""
+        """The study after one more fact; a statement neither ends nor re-opens it."""
         if isinstance(fact, Recording):
             return replace(self, recordings=(*self.recordings, fact), ended=False)
         if isinstance(fact, StudyOpened):
             return replace(self, header=self.header.with_later(fact.header))
+        if isinstance(fact, ClinicalStated):
+            return replace(self, header=replace(self.header, clinical=_stated(self.header.clinical, fact)))
+        if isinstance(fact, DetailStated):
+            return replace(self, details=(*self.details, fact))
+        if isinstance(fact, ActionDeclined):
+            others = {action: why for action, why in self.declined.items() if action != fact.action}
+            return replace(self, declined=others | ({fact.action: fact.reason} if fact.reason else {}))
         return replace(self, ended=True)
+
+
+def _stated(clinical: ClinicalFacts, statement: ClinicalStated) -> ClinicalFacts:
+    return _filled_in(replace(clinical, **dict.fromkeys(statement.forgotten)), statement.clinical)
+
+
+def completed(recording: Recording, details: Sequence[DetailStated]) -> Recording:
+    """The recording with what was stated about it, where the cart recorded nothing; the latest word counts."""
+    stated: dict[str, float | bool | None] = {}
+    for detail in details:
+        if detail.names(recording):
+            stated[detail.name] = detail.value
+    supramaximal = stated.pop("supramaximal", None)
+    missing: dict[str, Any] = {name: value for name, value in stated.items() if getattr(recording, name) is None}
+    if isinstance(supramaximal, bool) and recording.stimulus.supramaximal is None:
+        missing["stimulus"] = replace(recording.stimulus, supramaximal=supramaximal)
+    return replace(recording, **missing) if any(e is not None for e in missing.values()) else recording
 
 
 def as_recorded(recordings: Sequence[Recording]) -> tuple[Recording, ...]:
@@ -134,14 +211,12 @@ NerveKey = tuple[str, Side]
 
 def fold(opened: StudyOpened, facts: Iterable[Fact]) -> Study:
     """The study that `opened` and then `facts`, in order of arrival, amount to."""
-    header, ended = opened.header, False
+    study = Study(header=opened.header)
     recordings: list[Recording] = []  # not `with_fact`, which copies all of them for each
     for fact in facts:
         if isinstance(fact, Recording):
             recordings.append(fact)
-            ended = False
-        elif isinstance(fact, StudyOpened):
-            header = header.with_later(fact.header)
+            study = replace(study, ended=False)
         else:
-            ended = True
-    return Study(header=header, recordings=tuple(recordings), ended=ended)
+            study = study.with_fact(fact)
+    return replace(study, recordings=tuple(recordings))

@@ -1,0 +1,14 @@
+"""Cold limbs: a cold nerve conducts slowly, its responses are longer and higher, a block may hide."""
+
+from gateway.domain.anatomy import Anatomy
+from gateway.domain.recording import Recording
+from gateway.domain.thresholds import Thresholds
+
+
+def cold(recording: Recording, anatomy: Anatomy, thresholds: Thresholds) -> bool | None:
+    """Whether the skin was colder than its limb should be; None where nobody measured it."""
+    if recording.skin_temperature_c is None:
+        return None
+    upper = anatomy.nerves[recording.nerve].limb == "upper"
+    limit = thresholds.upper_limb_c if upper else thresholds.lower_limb_c
+    return recording.skin_temperature_c < limit.value
