@@ -6,7 +6,10 @@ from typing import Any
 import numpy as np
 
 from gateway.daemon.reference import load_reference
+from gateway.domain.findings import Finding, finding
+from gateway.domain.gates import Circumstances
 from gateway.domain.markers import MarkerSettings
+from gateway.domain.martin_gruber import MedianOverUlnar
 from gateway.domain.recording import (
     Modality,
     MotorMarks,
@@ -17,8 +20,9 @@ from gateway.domain.recording import (
     Stimulus,
     Waveform,
 )
+from gateway.domain.segments import Segment, compare
 from gateway.domain.sites import Evoked, evoked
-from gateway.domain.study import Patient, Study, StudyHeader
+from gateway.domain.study import ClinicalFacts, Patient, Study, StudyHeader
 from gateway.pipeline.stages import Reference
 
 SUPRAMAXIMAL = Stimulus(intensity_ma=38.0, duration_ms=0.2, supramaximal=True)
@@ -89,6 +93,33 @@ def median_sensory(response: Response | None = None, **changes: Any) -> Recordin
 def marked(recording: Recording) -> Evoked:
     """The recording as the pipeline marks it."""
     return evoked(recording, marker_settings())
+
+
+def compared(distal: Recording, proximal: Recording) -> Segment:
+    """The segment between two recordings."""
+    return compare(marked(distal), marked(proximal), reference().anatomy, reference().thresholds)
+
+
+def circumstances(*recordings: Recording, clinical: ClinicalFacts | None = None) -> Circumstances:
+    """What the gates look at, in an examination with these recordings beside the segment."""
+    return Circumstances(
+        anatomy=reference().anatomy,
+        thresholds=reference().thresholds,
+        clinical=clinical or ClinicalFacts(),
+        median_over_ulnar=MedianOverUlnar.of([marked(recording) for recording in recordings]),
+    )
+
+
+def judged(segment: Segment, about: Circumstances | None = None, grading: str | None = None) -> Finding:
+    """The finding of a segment under the default sets."""
+    shipped = reference()
+    return finding(
+        segment,
+        shipped.criteria,
+        grading or shipped.grading,
+        shipped.norms,
+        about or circumstances(),
+    )
 
 
 def header(**changes: Any) -> StudyHeader:

@@ -13,7 +13,6 @@ from gateway.domain.criteria import BLOCKS
 from gateway.errors import Temporary
 
 TOPICS: Final = "emg/v1/demo/cart-a"
-_NOT_CHECKED: Final = "not_checked:"
 
 
 async def listen(client: aiomqtt.Client) -> tuple[str, dict[str, Any]]:
@@ -66,7 +65,7 @@ _LINES: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
 
 
 def result_lines(assessment: dict[str, Any]) -> Iterator[str]:
-    """An assessment's findings, what they amount to, and what nobody has looked at."""
+    """An assessment's findings and what they amount to."""
     found = [entry for entry in assessment["segments"] if entry["finding"] in BLOCKS]
     yield ""
     yield f"{NOTICE}. Graded by {assessment['grading']}."
@@ -75,6 +74,3 @@ def result_lines(assessment: dict[str, Any]) -> Iterator[str]:
         yield "  no conduction block found"
     mmn = assessment["mmn"]
     yield f"  MMN support: {mmn['support'].replace('_', ' ')} ({', '.join(mmn['reasons'])})"
-    caveats = [entry.removeprefix(_NOT_CHECKED) for entry in mmn["caveats"] if entry.startswith(_NOT_CHECKED)]
-    if caveats:
-        yield f"  not checked by this version: {', '.join(caveats).replace('_', ' ')}"

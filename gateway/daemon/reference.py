@@ -16,6 +16,7 @@ from gateway.domain.anatomy import Anatomy
 from gateway.domain.criteria import CriteriaSet
 from gateway.domain.markers import MarkerSettings
 from gateway.domain.norms import NormTable
+from gateway.domain.thresholds import Thresholds
 from gateway.errors import ConfigError, DataError, did_you_mean
 from gateway.pipeline.stages import Reference
 
@@ -63,7 +64,13 @@ def load_reference(
         criteria=tuple(_pick(sets, name, "criteria set") for name in wanted),
         grading=grading,
         markers=_read(shipped_data() / "markers.toml", MarkerSettings),
+        thresholds=_read(_last(places, "thresholds.toml"), Thresholds),
     )
+
+
+def _last(places: Sequence[Path], name: str) -> Path:
+    """The laboratory's file of this name where it has one, else the shipped one."""
+    return next(place / name for place in reversed(places) if (place / name).is_file())
 
 
 def _usual(sets: Iterable[CriteriaSet], grading: str) -> list[str]:

@@ -29,8 +29,8 @@ class Standing(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExcludedSegment:
-    """Two neighbouring sites between which nerves are commonly compressed."""
+class NamedSegment:
+    """Two neighbouring sites, why the nerve between them is a case of its own, and who says so."""
 
     distal: str
     proximal: str
@@ -40,14 +40,20 @@ class ExcludedSegment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nerve:
-    """One nerve; `sites` are its motor stimulation sites, distal to proximal, empty for a sensory nerve."""
+    """One nerve; `sites` are its motor stimulation sites, distal to proximal, empty for a sensory nerve.
+
+    Between the sites of `excluded` it is commonly compressed, between those of `physiological` its response
+    falls in health. `muscles` are those it supplies; over another's it is stimulated to find an anastomosis.
+    """
 
     limb: str
     mdc: str | None = None
     sites: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
-    excluded: tuple[ExcludedSegment, ...] = ()
+    excluded: tuple[NamedSegment, ...] = ()
+    physiological: tuple[NamedSegment, ...] = ()
     sensory_nerves: tuple[str, ...] = ()
+    muscles: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_mdc(self.mdc)
@@ -149,6 +155,20 @@ class Anatomy:
         last = sites.index(proximal.site) + (proximal.position_mm is not None)
         last = min(max(last, first + 1), len(sites) - 1)
         return tuple((sites[i], sites[i + 1]) for i in range(first, last))
+
+    def ends(self, nerve: str, distal: SitePoint, proximal: SitePoint) -> tuple[str, str]:
+        """The named sites a segment lies between: its own, for inching those around it."""
+        touched = self.named_segments(nerve, distal, proximal)
+        return touched[0][0], touched[-1][1]
+
+    def supplies(self, nerve: str, muscle: str) -> bool:
+        """Whether a muscle is one of the nerve's own; any is where its muscles are not listed."""
+        return muscle in (self.nerves[nerve].muscles or self.muscles)
+
+    def falls_in_health(self, nerve: str, distal: SitePoint, proximal: SitePoint) -> bool:
+        """Whether the response is known to fall between two points of a healthy nerve."""
+        known = {(entry.distal, entry.proximal) for entry in self.nerves[nerve].physiological}
+        return bool(known.intersection(self.named_segments(nerve, distal, proximal)))
 
     def standing(self, nerve: str, distal: SitePoint, proximal: SitePoint) -> Standing:
         """Whether the segment between two points may count, by the compression sites it touches."""

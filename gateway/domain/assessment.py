@@ -5,11 +5,12 @@ patient's name or identifier.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Final
 
+from gateway.domain.actions import Action
 from gateway.domain.criteria import CriteriaSet
-from gateway.domain.findings import Action, Finding
+from gateway.domain.findings import Finding
 from gateway.domain.quality import Quality
 from gateway.domain.recording import Marks, NoResponse, Recording, Response
 from gateway.domain.sensory import SensoryResult
@@ -57,6 +58,7 @@ def document(assessment: Assessment, *, study_id: str, gateway_version: str) -> 
                 "source": entry.source,
                 "status": entry.status,
                 "version": entry.version,
+                **({"remark": entry.remark} if entry.remark else {}),
             }
             for entry in assessment.criteria
         },
@@ -187,4 +189,5 @@ def action_object(action: Action) -> JsonObject:
         "stimulation_site": action.stimulation_site,
         "recording_site": action.recording_site,
         "why": action.why,
+        "recordings": tuple(asdict(site) for site in action.recordings),
     }

@@ -7,8 +7,8 @@ eligible site; whether a finding follows from it is for the gates.
 
 import enum
 import operator
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from gateway.domain.anatomy import Anatomy, Standing
@@ -23,11 +23,21 @@ _COMPARE: Final[Mapping[Comparison, Callable[[float, float], bool]]] = {
     "<=": operator.le,
     "<": operator.lt,
 }
-Measure = Literal["amplitude_reduction_percent", "area_reduction_percent", "duration_increase_percent"]
+Measure = Literal[
+    "amplitude_ratio",
+    "amplitude_reduction_percent",
+    "peak_to_peak_reduction_percent",
+    "area_reduction_percent",
+    "duration_increase_percent",
+    "distal_amplitude_mv",
+]
 _MISSING: Final[Mapping[Measure, str]] = {
+    "amplitude_ratio": "amplitude_missing",
     "amplitude_reduction_percent": "amplitude_missing",
+    "peak_to_peak_reduction_percent": "amplitude_missing",
     "area_reduction_percent": "area_missing",
     "duration_increase_percent": "duration_missing",
+    "distal_amplitude_mv": "amplitude_missing",
 }
 
 
@@ -84,18 +94,38 @@ class Floor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Between:
+    """The segment between two named sites, of one nerve or (None) of any."""
+
+    distal: str
+    proximal: str
+    nerve: str | None = None
+
+    def names(self, nerve: str, ends: tuple[str, str]) -> bool:
+        """Whether it is this one."""
+        return self.nerve in (None, nerve) and (self.distal, self.proximal) == ends
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A grade and all the conditions it needs; `limb` and `length` narrow where it applies."""
+    """A grade and all the conditions it needs; the rest narrows where it applies."""
 
     grade: Literal["probable_block", "definite_block", "block"]
     conditions: tuple[Condition, ...]
     limb: Literal["upper", "lower"] | None = None
     length: Literal["long", "short"] | None = None
+    proximal_sites: tuple[str, ...] = ()
+    segments: tuple[Between, ...] = ()
+    except_segments: tuple[Between, ...] = ()
+    except_nerves: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CriteriaSet:
-    """One published (or given) definition of motor conduction block."""
+    """One published (or given) definition of motor conduction block.
+
+    `remark` is what a reader must know before trusting it; `segments` are those it lists (empty: all).
+    """
 
     id: str
     title: str
@@ -105,35 +135,75 @@ class CriteriaSet:
     nerves: Literal["all"] | tuple[str, ...]
     rules: tuple[Rule, ...]
     floor: Floor = Floor()
+    except_nerves: tuple[str, ...] = ()
+    segments: tuple[Between, ...] = ()
+    remark: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Graded:
-    """A grade and the reasons it rests on."""
+    """A grade, the reasons it rests on, and the rule that gave it."""
 
     grade: Grade
     reasons: tuple[str, ...] = ()
+    rule: Rule | None = field(default=None, compare=False)
 
 
 def grade(segment: Segment, criteria: CriteriaSet, norms: NormTable, anatomy: Anatomy) -> Graded:
     """What the numbers of `segment` say under `criteria`."""
     if segment.standing is not Standing.ELIGIBLE:
         return Graded(Grade.EXCLUDED_SITE, (str(segment.standing),))
-    if criteria.nerves != "all" and segment.nerve not in criteria.nerves:
+    ends = anatomy.ends(segment.nerve, segment.distal_point, segment.proximal_point)
+    if segment.crossover:
+        return Graded(Grade.NOT_LISTED, ("muscle_of_another_nerve",))
+    if not _listed(segment.nerve, ends, criteria):
         return Graded(Grade.NOT_LISTED)
     obstacles = _obstacles(segment, criteria.floor, norms)
     if obstacles:
         return Graded(Grade.NOT_ASSESSABLE, obstacles)
-    rules = [rule for rule in criteria.rules if _applies(rule, segment, anatomy)]
+    rules = applicable(segment, criteria, anatomy)
     if "no_proximal_response" in segment.notes:  # nothing passes: the highest grade the set knows
-        return Graded(Grade(rules[0].grade), ("no_proximal_response",)) if rules else Graded(Grade.NONE)
-    missing = _missing(segment, rules)
-    if missing:
-        return Graded(Grade.NOT_ASSESSABLE, missing)
+        return _highest(rules)
+    return outcome(rules, measures(segment))
+
+
+def applicable(segment: Segment, criteria: CriteriaSet, anatomy: Anatomy) -> tuple[Rule, ...]:
+    """The rules of a set that are about this segment, highest grade first."""
+    ends = anatomy.ends(segment.nerve, segment.distal_point, segment.proximal_point)
+    return tuple(rule for rule in criteria.rules if _applies(rule, segment, ends, anatomy))
+
+
+def measures(segment: Segment) -> dict[Measure, float | None]:
+    """What conditions ask about, of one segment."""
+    return {measure: getattr(segment, measure) for measure in _MISSING}
+
+
+def outcome(rules: Sequence[Rule], values: Mapping[Measure, float | None]) -> Graded:
+    """The grade of the first rule that holds.
+
+    Not assessable where a quantity is missing that may have given a higher grade, or any grade at all.
+    """
+    missing: dict[str, str] = {}
     for rule in rules:
-        if all(condition.holds(getattr(segment, condition.quantity)) for condition in rule.conditions):
-            return Graded(Grade(rule.grade))
-    return Graded(Grade.NONE)
+        unknown = [_MISSING[entry.quantity] for entry in rule.conditions if values[entry.quantity] is None]
+        if unknown:
+            missing = missing | {name: missing.get(name, rule.grade) for name in unknown}
+        elif all(entry.holds(values[entry.quantity] or 0.0) for entry in rule.conditions):
+            if set(missing.values()) <= {rule.grade}:
+                return Graded(Grade(rule.grade), rule=rule)
+            break
+    return Graded(Grade.NOT_ASSESSABLE, tuple(missing)) if missing else Graded(Grade.NONE)
+
+
+def _highest(rules: Sequence[Rule]) -> Graded:
+    return Graded(Grade(rules[0].grade), ("no_proximal_response",), rules[0]) if rules else Graded(Grade.NONE)
+
+
+def _listed(nerve: str, ends: tuple[str, str], criteria: CriteriaSet) -> bool:
+    listed = criteria.nerves == "all" or nerve in criteria.nerves
+    if not listed or nerve in criteria.except_nerves:
+        return False
+    return not criteria.segments or any(entry.names(nerve, ends) for entry in criteria.segments)
 
 
 def _obstacles(segment: Segment, floor: Floor, norms: NormTable) -> tuple[str, ...]:
@@ -141,7 +211,7 @@ def _obstacles(segment: Segment, floor: Floor, norms: NormTable) -> tuple[str, .
     blocking = tuple(note for note in segment.notes if note in ("unmarkable", "no_distal_response"))
     if blocking:
         return blocking
-    amplitude = segment.distal.amplitude
+    amplitude = segment.distal_amplitude_mv
     if amplitude is None:
         return ("amplitude_missing",)
     reasons = []
@@ -156,12 +226,15 @@ def _obstacles(segment: Segment, floor: Floor, norms: NormTable) -> tuple[str, .
     return tuple(dict.fromkeys(reasons))
 
 
-def _applies(rule: Rule, segment: Segment, anatomy: Anatomy) -> bool:
-    limb_fits = rule.limb is None or anatomy.nerves[segment.nerve].limb == rule.limb
+def _applies(rule: Rule, segment: Segment, ends: tuple[str, str], anatomy: Anatomy) -> bool:
+    nerve = segment.nerve
     length = "short" if segment.inching else "long"
-    return limb_fits and rule.length in (None, length)
-
-
-def _missing(segment: Segment, rules: list[Rule]) -> tuple[str, ...]:
-    needed = dict.fromkeys(condition.quantity for rule in rules for condition in rule.conditions)
-    return tuple(_MISSING[quantity] for quantity in needed if getattr(segment, quantity) is None)
+    fits = (
+        rule.limb in (None, anatomy.nerves[nerve].limb),
+        rule.length in (None, length),
+        not rule.proximal_sites or ends[1] in rule.proximal_sites,
+        not rule.segments or any(entry.names(nerve, ends) for entry in rule.segments),
+        not any(entry.names(nerve, ends) for entry in rule.except_segments),
+        nerve not in rule.except_nerves,
+    )
+    return all(fits)

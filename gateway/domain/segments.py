@@ -17,24 +17,22 @@ from gateway.domain.recording import Modality, MotorMarks, Recording, Side
 from gateway.domain.rounding import RATIO_DECIMALS, VELOCITY_DECIMALS, half_up, quotient, reduction_percent
 from gateway.domain.shapes import costimulation
 from gateway.domain.sites import Evoked, used
+from gateway.domain.thresholds import Thresholds
 from gateway.domain.uncertainty import half_width, quotient_error
 
-# A duration increase above this is temporal dispersion. Source: EFNS/PNS 2010 (30 %).
-_DISPERSION_PERCENT: Final = 30.0
 # Finer than any cart reports; keeps the binary noise of a difference of two latencies out of the velocity.
 _LATENCY_DECIMALS: Final = 6
-# A proximal response larger than the distal one by more than this is an anastomosis or a technical fault.
-# Source: engineering setting, no published authority (20 to 25 %).
-_PROXIMAL_LARGER_PERCENT: Final = 20.0
-# Half the 95 % interval of a change between a machine's marks, whose errors nobody knows, in percentage
-# points. Source: engineering setting, no published authority.
-_MACHINE_POINTS: Final = 3.0
-
-Change = Literal["amplitude_reduction_percent", "area_reduction_percent", "duration_increase_percent"]
+Change = Literal[
+    "amplitude_reduction_percent",
+    "peak_to_peak_reduction_percent",
+    "area_reduction_percent",
+    "duration_increase_percent",
+]
 # What is compared of which quantity, and by how much P / D is multiplied for it.
 _COMPARED: Final = (
     ("amplitude_ratio", "amplitude_mv", 1.0),
     ("amplitude_reduction_percent", "amplitude_mv", 100.0),
+    ("peak_to_peak_reduction_percent", "peak_to_peak_mv", 100.0),
     ("area_reduction_percent", "negative_area_mv_ms", 100.0),
     ("duration_increase_percent", "negative_duration_ms", 100.0),
 )
@@ -44,7 +42,9 @@ _COMPARED: Final = (
 class Segment:
     """Two neighbouring recorded sites of one nerve, side and muscle, compared.
 
-    Percentages have one decimal, the ratio three. None: cannot be computed, `notes` says why.
+    Percentages have one decimal, the ratio three. None: cannot be computed, `notes` says why. The reduction
+    from peak to peak is that of the negative peak where an end has no such amplitude. `temporal_dispersion`
+    is None when the duration is not known. `crossover`: recorded over a muscle of another nerve.
     `standard_errors` holds those of the changes whose marks are ours at both ends, by name, in their unit.
     """
 
@@ -54,24 +54,26 @@ class Segment:
     distal: Evoked
     proximal: Evoked
     standing: Standing
+    crossover: bool = False
     amplitude_ratio: float | None = None
     amplitude_reduction_percent: float | None = None
+    peak_to_peak_reduction_percent: float | None = None
     area_reduction_percent: float | None = None
     duration_increase_percent: float | None = None
+    temporal_dispersion: bool | None = None
     conduction_velocity_m_s: float | None = None
     notes: tuple[str, ...] = ()
     standard_errors: Mapping[str, float] = field(default_factory=dict)
 
-    def half_width(self, change: Change) -> float:
-        """Half of the 95 % interval of a change, in percentage points: 3 where a machine marked an end."""
+    def half_width(self, change: Change, thresholds: Thresholds) -> float:
+        """Half of the 95 % interval of a change, in percentage points; a machine's where it marked an end."""
         error = self.standard_errors.get(change)
-        return _MACHINE_POINTS if error is None else half_width(error)
+        return thresholds.machine_points.value if error is None else half_width(error)
 
     @property
-    def temporal_dispersion(self) -> bool | None:
-        """Whether the duration grows by more than 30 %; None when it is not known."""
-        increase = self.duration_increase_percent
-        return None if increase is None else increase > _DISPERSION_PERCENT
+    def distal_amplitude_mv(self) -> float | None:
+        """The amplitude everything is compared with: 0 for no response, None where it is not known."""
+        return self.distal.amplitude
 
     @property
     def distal_point(self) -> SitePoint:
@@ -95,7 +97,9 @@ def point(recording: Recording) -> SitePoint:
     return SitePoint(site=recording.stimulation_site, position_mm=recording.site_position_mm)
 
 
-def motor_sites(nerve_recordings: Iterable[Evoked], anatomy: Anatomy) -> dict[str, list[Evoked]]:
+def motor_sites(
+    nerve_recordings: Iterable[Evoked], anatomy: Anatomy, thresholds: Thresholds
+) -> dict[str, list[Evoked]]:
     """The used recording of each site, distal to proximal, by muscle, of one nerve and side.
 
     A distal one of two neighbours whose shapes speak for a second nerve carries `costimulation_suspected`.
@@ -107,7 +111,7 @@ def motor_sites(nerve_recordings: Iterable[Evoked], anatomy: Anatomy) -> dict[st
             sites.setdefault(point(entry.recording), []).append(entry)
     muscles = sorted(series, key=list(anatomy.muscles).index)
     return {
-        muscle: list(_compared_by_shape([used(entries) for entries in _in_order(series[muscle], anatomy)]))
+        muscle: list(_compared_by_shape([used(e, thresholds) for e in _in_order(series[muscle], anatomy)]))
         for muscle in muscles
     }
 
@@ -126,50 +130,71 @@ def _compared_by_shape(sites: Sequence[Evoked]) -> Iterator[Evoked]:
     yield from sites[-1:]
 
 
-def segments(sites: Sequence[Evoked], anatomy: Anatomy) -> tuple[Segment, ...]:
+def segments(sites: Sequence[Evoked], anatomy: Anatomy, thresholds: Thresholds) -> tuple[Segment, ...]:
     """Each pair of neighbouring sites of one nerve, side and muscle, given distal to proximal."""
-    return tuple(compare(distal, proximal, anatomy) for distal, proximal in pairwise(sites))
+    return tuple(compare(distal, proximal, anatomy, thresholds) for distal, proximal in pairwise(sites))
 
 
-def compare(distal: Evoked, proximal: Evoked, anatomy: Anatomy) -> Segment:
+def compare(distal: Evoked, proximal: Evoked, anatomy: Anatomy, thresholds: Thresholds) -> Segment:
     """The segment between two sites; quantities that cannot be computed are None, with a note."""
-    nerve = distal.recording.nerve
-    standing = anatomy.standing(nerve, point(distal.recording), point(proximal.recording))
-    drift = [e for e in (distal, proximal) if e.flagged("electrode_drift")]
-    notes: tuple[str, ...] = ("electrode_drift",) if drift else ()
-    ratio = amplitude = area = duration = velocity = None
+    recording = distal.recording
     near, far = distal.motor, proximal.motor
-    if distal.graded is None or proximal.graded is None:
-        notes = ("unmarkable", *notes)
-    elif near is None:
-        notes = ("no_distal_response", *notes)
-    elif far is None:
-        ratio, amplitude, area = 0.0, 100.0, 100.0
-        notes = ("no_proximal_response", *notes)
-    else:
-        if near.amplitude_mv and far.amplitude_mv is not None:
-            ratio = quotient(far.amplitude_mv, near.amplitude_mv, RATIO_DECIMALS)
-        amplitude = _reduction(near.amplitude_mv, far.amplitude_mv)
-        area = _reduction(near.negative_area_mv_ms, far.negative_area_mv_ms)
-        duration = _increase(near.negative_duration_ms, far.negative_duration_ms)
-        velocity = _velocity(near, far, _length_mm(distal.recording, proximal.recording))
-    if amplitude is not None and amplitude < -_PROXIMAL_LARGER_PERCENT:
-        notes, velocity = ("proximal_larger", *notes), None
-    errors = {} if near is None or far is None else dict(_standard_errors(distal, proximal, velocity))
-    return Segment(
-        nerve=nerve,
-        side=distal.recording.side,
-        recording_site=distal.recording.recording_site,
+    segment = Segment(
+        nerve=recording.nerve,
+        side=recording.side,
+        recording_site=recording.recording_site,
         distal=distal,
         proximal=proximal,
-        standing=standing,
+        standing=anatomy.standing(recording.nerve, point(recording), point(proximal.recording)),
+        crossover=not anatomy.supplies(recording.nerve, recording.recording_site),
+        notes=tuple(_notes(distal, proximal)),
+    )
+    if near is None or distal.graded is None or proximal.graded is None:
+        return segment
+    if far is None:
+        return replace(
+            segment,
+            amplitude_ratio=0.0,
+            amplitude_reduction_percent=100.0,
+            peak_to_peak_reduction_percent=100.0,
+            area_reduction_percent=100.0,
+        )
+    return _changed(segment, near, far, thresholds)
+
+
+def _notes(distal: Evoked, proximal: Evoked) -> Iterator[str]:
+    if distal.graded is None or proximal.graded is None:
+        yield "unmarkable"
+    elif distal.motor is None:
+        yield "no_distal_response"
+    elif proximal.motor is None:
+        yield "no_proximal_response"
+    if distal.flagged("electrode_drift") or proximal.flagged("electrode_drift"):
+        yield "electrode_drift"
+
+
+def _changed(segment: Segment, near: MotorMarks, far: MotorMarks, thresholds: Thresholds) -> Segment:
+    ratio = None
+    if near.amplitude_mv and far.amplitude_mv is not None:
+        ratio = quotient(far.amplitude_mv, near.amplitude_mv, RATIO_DECIMALS)
+    amplitude = _reduction(near.amplitude_mv, far.amplitude_mv)
+    peak_to_peak = _reduction(near.peak_to_peak_mv, far.peak_to_peak_mv)
+    duration = _increase(near.negative_duration_ms, far.negative_duration_ms)
+    distal, proximal, notes = segment.distal, segment.proximal, segment.notes
+    velocity = _velocity(near, far, _length_mm(distal.recording, proximal.recording))
+    if amplitude is not None and amplitude < -thresholds.proximal_larger_percent.value:
+        notes, velocity = ("proximal_larger", *notes), None
+    return replace(
+        segment,
         amplitude_ratio=ratio,
         amplitude_reduction_percent=amplitude,
-        area_reduction_percent=area,
+        peak_to_peak_reduction_percent=amplitude if peak_to_peak is None else peak_to_peak,
+        area_reduction_percent=_reduction(near.negative_area_mv_ms, far.negative_area_mv_ms),
         duration_increase_percent=duration,
+        temporal_dispersion=None if duration is None else duration > thresholds.dispersion_percent.value,
         conduction_velocity_m_s=velocity,
         notes=notes,
-        standard_errors=errors,
+        standard_errors=dict(_standard_errors(distal, proximal, velocity)),
     )
 
 

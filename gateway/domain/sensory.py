@@ -1,8 +1,9 @@
 """Sensory normality: is a SNAP within the limits of the norm table, in the technique the table names.
 
 Amplitude limits hold at any distance, latency limits only near the table's distance, velocity limits where
-the distance to the electrode is known. A limit that could not be applied is a caveat. Rules of conduction
-block are never applied to SNAPs.
+the distance to the electrode is known. In a cold limb, where latencies are long and amplitudes high, only a
+low amplitude can be told. A limit that could not be applied is a caveat, and so is a large difference to the
+other side. Rules of conduction block are never applied to SNAPs.
 """
 
 import enum
@@ -14,11 +15,17 @@ from typing import Final
 from gateway.domain.anatomy import Anatomy
 from gateway.domain.norms import NormTable, SensoryNorm
 from gateway.domain.recording import Modality, NoResponse, Response, SensoryMarks, Side
-from gateway.domain.rounding import VELOCITY_DECIMALS, quotient
+from gateway.domain.rounding import VELOCITY_DECIMALS, quotient, reduction_percent
 from gateway.domain.sites import Evoked, used
+from gateway.domain.temperature import cold
+from gateway.domain.thresholds import Thresholds
 
-# Latency limits apply within this much of the distance they were measured at; engineering setting.
-_DISTANCE_TOLERANCE_MM: Final = 10.0
+# What the temperature of the skin leaves to keep in mind, by the answer of `cold`.
+_TEMPERATURE: Final[Mapping[bool | None, tuple[str, ...]]] = {
+    None: ("temperature_unknown",),
+    True: ("temperature_low",),
+    False: (),
+}
 
 
 class SensoryGrade(enum.StrEnum):
@@ -33,7 +40,10 @@ class SensoryGrade(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SensoryResult:
-    """One sensory nerve, side and site pair against its limits; `limits` are those that were applied."""
+    """One sensory nerve, side and site pair against its limits; `limits` are those that were applied.
+
+    `side_difference_percent`: by how much the amplitude is below that of the other side, where that is told.
+    """
 
     evoked: Evoked
     result: SensoryGrade
@@ -42,6 +52,7 @@ class SensoryResult:
     norm: SensoryNorm | None = None
     reasons: tuple[str, ...] = ()
     caveats: tuple[str, ...] = ()
+    side_difference_percent: float | None = None
 
     @property
     def nerve(self) -> str:
@@ -55,15 +66,24 @@ class SensoryResult:
 
 
 def sensory_results(
-    nerve_recordings: Iterable[Evoked], norms: NormTable, anatomy: Anatomy
+    nerve_recordings: Iterable[Evoked],
+    norms: NormTable,
+    anatomy: Anatomy,
+    thresholds: Thresholds,
+    *,
+    ulnar_entrapped: bool = False,
 ) -> tuple[SensoryResult, ...]:
-    """One result for each site pair of one nerve and side, in anatomical order."""
+    """One result for each site pair of one nerve and side, in anatomical order.
+
+    `ulnar_entrapped`: the motor fibres say that the ulnar nerve of this side is compressed at the elbow.
+    """
     series: dict[tuple[int, int], list[Evoked]] = {}
     for entry in nerve_recordings:
         if entry.recording.modality is Modality.SENSORY:
             series.setdefault(_order(entry, anatomy), []).append(entry)
-    sites = [used(series[key]) for key in sorted(series)]
-    return tuple(judge(entry, norms, _distance_mm(entry, sites)) for entry in sites)
+    sites = [used(series[key], thresholds) for key in sorted(series)]
+    found = (_judged(entry, _distance_mm(entry, sites), norms, anatomy, thresholds) for entry in sites)
+    return tuple(_at_entrapment(result, ulnar_entrapped=ulnar_entrapped) for result in found)
 
 
 def _order(entry: Evoked, anatomy: Anatomy) -> tuple[int, int]:
@@ -91,8 +111,10 @@ def _latency(entry: Evoked) -> float:
     return next((latency for latency in known if latency is not None), math.inf)
 
 
-def judge(entry: Evoked, norms: NormTable, distance_mm: float | None) -> SensoryResult:
-    """The result of the used recording of one site pair, `distance_mm` from the electrode."""
+def _judged(
+    entry: Evoked, distance_mm: float | None, norms: NormTable, anatomy: Anatomy, thresholds: Thresholds
+) -> SensoryResult:
+    """The used recording of one site pair, `distance_mm` from the electrode, against the table."""
     recording, graded = entry.recording, entry.graded
     norm = norms.sensory_norm(recording.nerve, recording.stimulation_site, recording.recording_site)
     velocity = _velocity(graded, distance_mm)
@@ -101,8 +123,9 @@ def judge(entry: Evoked, norms: NormTable, distance_mm: float | None) -> Sensory
     )
     if norm is None:
         return replace(result, reasons=("norm_missing",))
+    is_cold = cold(recording, anatomy, thresholds)
     if isinstance(graded, NoResponse):
-        return replace(result, result=SensoryGrade.ABSENT)
+        return replace(result, result=SensoryGrade.ABSENT, caveats=_TEMPERATURE[is_cold])
     if not isinstance(graded, SensoryMarks) or graded.amplitude_uv is None:
         return replace(result, reasons=("unmarkable" if graded is None else "amplitude_missing",))
     values = {
@@ -111,32 +134,48 @@ def judge(entry: Evoked, norms: NormTable, distance_mm: float | None) -> Sensory
         "peak_latency_ms": graded.peak_latency_ms,
         "velocity_m_s": velocity,
     }
-    limits, caveats = _limits(values, norm, distance_mm)
-    beyond = _beyond(values, limits)
+    off_mm = None if distance_mm is None else abs(distance_mm - norm.distance_mm)
+    near = off_mm is not None and off_mm <= thresholds.latency_distance_mm.value
+    limits, caveats = _limits(values, norm, near=near, is_cold=bool(is_cold))
+    result = replace(result, limits=limits, caveats=caveats)
+    return _compared(result, _beyond(values, limits), is_cold=is_cold)
+
+
+def _compared(result: SensoryResult, beyond: tuple[str, ...], *, is_cold: bool | None) -> SensoryResult:
+    if is_cold and not beyond:
+        return replace(result, reasons=_TEMPERATURE[is_cold])
     return replace(
-        result, result=_graded(recording.nerve, beyond), limits=limits, reasons=beyond, caveats=caveats
+        result,
+        result=SensoryGrade.ABNORMAL if beyond else SensoryGrade.NORMAL,
+        reasons=beyond,
+        caveats=(*result.caveats, *_TEMPERATURE[is_cold]),
     )
 
 
-def _graded(nerve: str, beyond: tuple[str, ...]) -> SensoryGrade:
-    if not beyond:
-        return SensoryGrade.NORMAL
-    # A long median latency at the wrist is the carpal tunnel's. Source: AAEM 2003, common entrapment sites.
-    at_entrapment = nerve == "median" and "peak_latency_long" in beyond
-    return SensoryGrade.ABNORMAL_AT_ENTRAPMENT if at_entrapment else SensoryGrade.ABNORMAL
+def _at_entrapment(result: SensoryResult, *, ulnar_entrapped: bool) -> SensoryResult:
+    """What is abnormal because of a common entrapment says so. Source: AAEM 2003, common entrapment sites.
+
+    A long median latency at the wrist is the carpal tunnel's; a compressed ulnar nerve that of the elbow.
+    """
+    median = result.nerve == "median" and "peak_latency_long" in result.reasons
+    entrapped = median or (ulnar_entrapped and result.nerve == "ulnar")
+    if result.result is SensoryGrade.ABNORMAL and entrapped:
+        return replace(result, result=SensoryGrade.ABNORMAL_AT_ENTRAPMENT)
+    return result
 
 
 @dataclass(frozen=True, slots=True)
 class _Limited:
-    """A quantity a table can limit, and what it is called when it is beyond its limit."""
+    """A quantity a table can limit, what it is called beyond its limit, and whether cold slows it."""
 
     name: str
     beyond: str
     at_most: bool = False
+    slows: bool = True
 
 
 _LIMITED: Final = {
-    "amplitude_uv": _Limited("amplitude", "amplitude_low"),
+    "amplitude_uv": _Limited("amplitude", "amplitude_low", slows=False),
     "onset_latency_ms": _Limited("onset_latency", "onset_latency_long", at_most=True),
     "peak_latency_ms": _Limited("peak_latency", "peak_latency_long", at_most=True),
     "velocity_m_s": _Limited("velocity", "velocity_slow"),
@@ -144,19 +183,18 @@ _LIMITED: Final = {
 
 
 def _limits(
-    values: Mapping[str, float | None], norm: SensoryNorm, distance_mm: float | None
+    values: Mapping[str, float | None], norm: SensoryNorm, *, near: bool, is_cold: bool
 ) -> tuple[dict[str, float], tuple[str, ...]]:
     """The limits of the table that apply to what was recorded, and a caveat for each that does not."""
     limits: dict[str, float] = {}
     caveats: list[str] = []
-    near = distance_mm is not None and abs(distance_mm - norm.distance_mm) <= _DISTANCE_TOLERANCE_MM
     for field, limited in _LIMITED.items():
         limit = getattr(norm, field)
         if limit is None:
             continue
         if values[field] is None:
             caveats.append(f"{limited.name}_not_recorded")
-        elif limited.at_most and not near:
+        elif (limited.at_most and not near) or (limited.slows and is_cold):
             caveats.append(f"{limited.name}_not_judged")
         else:
             limits[field] = limit
@@ -177,6 +215,39 @@ def _velocity(graded: Response | None, distance_mm: float | None) -> float | Non
     if distance_mm is None or not isinstance(graded, SensoryMarks) or not graded.onset_latency_ms:
         return None
     return quotient(distance_mm, graded.onset_latency_ms, VELOCITY_DECIMALS)
+
+
+def compared_sides(results: Sequence[SensoryResult], thresholds: Thresholds) -> tuple[SensoryResult, ...]:
+    """All results of a study, the lower of two sides with the caveat `side_difference` where it is far lower.
+
+    Left and right are compared at the same site pair of the same nerve. No result changes: nobody published
+    that it may.
+    """
+    amplitudes = {(_pair(entry), entry.side): entry.evoked.amplitude for entry in results}
+    limit = thresholds.side_difference_percent.value
+    return tuple(
+        _beside(entry, amplitudes.get((_pair(entry), _OTHER[entry.side])), limit) for entry in results
+    )
+
+
+_OTHER: Final = {Side.LEFT: Side.RIGHT, Side.RIGHT: Side.LEFT}
+
+
+def _pair(result: SensoryResult) -> tuple[str, str, str]:
+    recording = result.evoked.recording
+    return recording.nerve, recording.recording_site, recording.stimulation_site
+
+
+def _beside(result: SensoryResult, other: float | None, limit: float) -> SensoryResult:
+    """The result beside the amplitude of the other side."""
+    own = result.evoked.amplitude
+    if own is None or not other:
+        return result
+    difference = reduction_percent(other, own)
+    if difference <= limit:
+        return result
+    caveats = (*result.caveats, "side_difference")
+    return replace(result, caveats=caveats, side_difference_percent=difference)
 
 
 def sensory_normal(results: Sequence[SensoryResult]) -> bool | None:

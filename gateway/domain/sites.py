@@ -22,13 +22,7 @@ from gateway.domain.recording import (
     Response,
 )
 from gateway.domain.rounding import reduction_percent
-
-# A change of more than this between two recordings of one site at one current points at the electrode.
-# Source: engineering setting, no published authority.
-_DRIFT_PERCENT: Final = 10.0
-# A last step of current that still makes the response this much larger: no plateau, not supramaximal.
-# Source: engineering setting, no published authority (a last step of 20 to 30 % of the current, below 5 %).
-_STILL_GROWING_PERCENT: Final = 5.0
+from gateway.domain.thresholds import Thresholds
 
 _NOT_MARKED: Final = Marking(response=None)
 
@@ -114,11 +108,11 @@ def _filled(device: Response, ours: Response | None) -> tuple[Response, tuple[st
     return replace(device, **own), tuple(own)
 
 
-def used(series: Sequence[Evoked]) -> Evoked:
+def used(series: Sequence[Evoked], thresholds: Thresholds) -> Evoked:
     """The recording of one site that is compared, out of all of them in order of arrival.
 
     The last one flagged supramaximal, else the one with the largest amplitude; at the same current a later
-    recording takes the place of an earlier one, and a change of more than 10 % adds `electrode_drift`. A
+    recording takes the place of an earlier one, and too large a change adds `electrode_drift`. A
     series that still grew at its last step of current adds `submaximal_series`, unless the recording used
     is stated to be supramaximal.
     """
@@ -131,25 +125,28 @@ def used(series: Sequence[Evoked]) -> Evoked:
         kept = [e for e in kept if e not in same] + [candidate]
     flagged = [e for e in kept if e.recording.stimulus.supramaximal]
     chosen = flagged[-1] if flagged else max(kept, key=lambda e: -1.0 if e.amplitude is None else e.amplitude)
-    found = [*_drift(changes), *(() if flagged else _still_growing(kept))]
+    found = [
+        *_drift(changes, thresholds.electrode_drift_percent.value),
+        *(() if flagged else _still_growing(kept, thresholds.plateau_percent.value)),
+    ]
     return replace(chosen, quality=(*chosen.quality, *found)) if found else chosen
 
 
-def _drift(changes: Sequence[float]) -> Iterator[Quality]:
+def _drift(changes: Sequence[float], most: float) -> Iterator[Quality]:
     """The largest of the `changes` (percent) at one current, where it is one of the electrode."""
     largest = max(changes, key=abs, default=0.0)
-    if abs(largest) > _DRIFT_PERCENT:
+    if abs(largest) > most:
         yield Quality("electrode_drift", largest if math.isfinite(largest) else None)
 
 
-def _still_growing(kept: Sequence[Evoked]) -> Iterator[Quality]:
+def _still_growing(kept: Sequence[Evoked], least: float) -> Iterator[Quality]:
     """The growth at the highest step of current, where it is too much for a plateau."""
     by_current = {e.recording.stimulus.intensity_ma: e for e in kept if e.amplitude is not None}
     steps = sorted(current for current in by_current if current is not None)
     if len(steps) < 2:
         return
     growth = _growth_percent(by_current[steps[-2]], by_current[steps[-1]])
-    if growth >= _STILL_GROWING_PERCENT:
+    if growth >= least:
         yield Quality("submaximal_series", growth if math.isfinite(growth) else None)
 
 

@@ -1,8 +1,9 @@
 """The examination: a study is the fold of its facts, nothing in it is ever overwritten.
 
 A driver delivers facts (`StudyOpened`, `Recording`, `ExamEnded`), an operator states others; the journal
-keeps them in the order they came; `fold` makes a `Study` of them. A clock step cannot reorder them: no time takes part. Only what comes
-together, in no order of its own, is put into that of the device's clock first (`as_recorded`).
+keeps them in the order they came; `fold` makes a `Study` of them. A clock step cannot reorder them: no time
+takes part. Only what comes together, in no order of its own, is put into that of the device's clock first
+(`as_recorded`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -143,7 +144,7 @@ DeclineReason = Literal["amputation", "wound_or_cast", "patient_stops", "not_tol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionDeclined:
-    """An operator will not make what was asked for (`action`: as published), and why; None: will after all."""
+    """Nobody will make what was asked for (`action`: as published), and why; None: will after all."""
 
     action: str
     reason: DeclineReason | None
@@ -187,16 +188,17 @@ def _stated(clinical: ClinicalFacts, statement: ClinicalStated) -> ClinicalFacts
 
 
 def completed(recording: Recording, details: Sequence[DetailStated]) -> Recording:
-    """The recording with what was stated about it, where the cart recorded nothing; the latest word counts."""
+    """The recording with what was stated where the cart recorded nothing; the latest word counts."""
     stated: dict[str, float | bool | None] = {}
     for detail in details:
         if detail.names(recording):
             stated[detail.name] = detail.value
     supramaximal = stated.pop("supramaximal", None)
-    missing: dict[str, Any] = {name: value for name, value in stated.items() if getattr(recording, name) is None}
+    unknown = {name: value for name, value in stated.items() if getattr(recording, name) is None}
+    missing: dict[str, Any] = {name: value for name, value in unknown.items() if value is not None}
     if isinstance(supramaximal, bool) and recording.stimulus.supramaximal is None:
         missing["stimulus"] = replace(recording.stimulus, supramaximal=supramaximal)
-    return replace(recording, **missing) if any(e is not None for e in missing.values()) else recording
+    return replace(recording, **missing) if missing else recording
 
 
 def as_recorded(recordings: Sequence[Recording]) -> tuple[Recording, ...]:

@@ -14,14 +14,12 @@ from typing import Final
 
 from gateway.domain.anatomy import Anatomy
 from gateway.domain.criteria import BLOCKS, UNASSESSABLE, CriteriaSet, Grade
-from gateway.domain.findings import NOT_CHECKED, Action, Finding
+from gateway.domain.findings import Finding
+from gateway.domain.gates import Circumstances, unknown
 from gateway.domain.norms import NormTable
 from gateway.domain.sensory import SensoryGrade, SensoryResult
 from gateway.domain.study import ClinicalFacts, NerveKey
-
-# CSF protein "raised but below 1 g/L": the upper limit is EFNS/PNS 2010, the lower the usual limit of normal.
-_CSF_PROTEIN_RAISED_G_L: Final = (0.45, 1.0)
-
+from gateway.domain.thresholds import Thresholds
 
 _JUDGED: Final = (SensoryGrade.ABSENT, SensoryGrade.ABNORMAL, SensoryGrade.NORMAL)  # worst first
 _FAILED: Final = frozenset({SensoryGrade.ABSENT, SensoryGrade.ABNORMAL})
@@ -56,7 +54,8 @@ class _Evidence:
     findings: Sequence[Finding]
     blocks: Mapping[NerveKey, AbstractSet[Grade]]
     own_sensory: Mapping[NerveKey, SensoryGrade | None]
-    clinical: ClinicalFacts
+    supportive: tuple[str, ...]
+    umn_signs: bool
 
     @property
     def confirmed(self) -> dict[NerveKey, AbstractSet[Grade]]:
@@ -69,7 +68,7 @@ Reasons = tuple[str, ...]
 
 
 def _against(evidence: _Evidence) -> Reasons:
-    if evidence.blocks and evidence.clinical.umn_signs:
+    if evidence.blocks and evidence.umn_signs:
         return ("upper_motor_neuron_signs",)
     failed = {n: own for n, own in evidence.own_sensory.items() if own in _FAILED}
     return tuple(f"sensory_{own}:{_name(nerve)}" for nerve, own in failed.items())
@@ -81,13 +80,13 @@ def _definite(evidence: _Evidence) -> Reasons:
 
 
 def _probable(evidence: _Evidence) -> Reasons:
-    enough = len(evidence.confirmed) >= 2 or len(_supportive(evidence.clinical)) >= 2
+    enough = len(evidence.confirmed) >= 2 or len(evidence.supportive) >= 2
     return _possible(evidence) if enough else ()
 
 
 def _possible(evidence: _Evidence) -> Reasons:
     probable = tuple(f"probable_block:{_name(nerve)}" for nerve in evidence.confirmed)
-    return (*probable, *_supportive(evidence.clinical)) if probable else ()
+    return (*probable, *evidence.supportive) if probable else ()
 
 
 def _not_assessable(evidence: _Evidence) -> Reasons:
@@ -110,25 +109,31 @@ _PRECEDENCE: Final = (
 
 
 def mmn_support(
-    findings: Sequence[Finding], sensory: Sequence[SensoryResult], clinical: ClinicalFacts, anatomy: Anatomy
+    findings: Sequence[Finding], sensory: Sequence[SensoryResult], about: Circumstances
 ) -> tuple[Support, Reasons]:
     """The grade of support and its reasons, highest precedence first."""
-    blocks = _blocked_nerves(findings)
+    blocks = blocked_nerves(findings)
     evidence = _Evidence(
         findings=findings,
         blocks=blocks,
-        own_sensory={nerve: own_sensory(nerve, sensory, anatomy) for nerve in blocks},
-        clinical=clinical,
+        own_sensory={nerve: own_sensory(nerve, sensory, about.anatomy) for nerve in blocks},
+        supportive=_supportive(about.clinical, about.thresholds),
+        umn_signs=about.clinical.umn_signs is True,
     )
     graded = ((support, category(evidence)) for support, category in _PRECEDENCE)
     return next((support, reasons) for support, reasons in graded if reasons)
 
 
-def _blocked_nerves(findings: Iterable[Finding]) -> dict[NerveKey, set[Grade]]:
+def blocked_nerves(findings: Iterable[Finding]) -> dict[NerveKey, set[Grade]]:
+    """The nerves in which a block was found, and of what grades.
+
+    A block where the response falls in health, such as the tibial nerve at the knee, counts for no nerve.
+    """
     blocks: dict[NerveKey, set[Grade]] = {}
     for entry in findings:
-        if entry.finding in BLOCKS:
-            blocks.setdefault((entry.segment.nerve, entry.segment.side), set()).add(entry.finding)
+        nerve = entry.segment.nerve
+        if entry.finding in BLOCKS and f"{nerve}_physiological" not in entry.reasons:
+            blocks.setdefault((nerve, entry.segment.side), set()).add(entry.finding)
     return blocks
 
 
@@ -142,8 +147,8 @@ def own_sensory(nerve: NerveKey, sensory: Iterable[SensoryResult], anatomy: Anat
     return next((result for result in _JUDGED if result in found), None)
 
 
-def _supportive(clinical: ClinicalFacts) -> tuple[str, ...]:
-    low, high = _CSF_PROTEIN_RAISED_G_L
+def _supportive(clinical: ClinicalFacts, thresholds: Thresholds) -> tuple[str, ...]:
+    low, high = thresholds.csf_protein_raised_g_l.value, thresholds.csf_protein_below_g_l.value
     protein = clinical.csf_protein_g_l
     items = {
         "anti_gm1_igm_positive": clinical.anti_gm1_igm == "positive",
@@ -158,32 +163,23 @@ def _name(nerve: NerveKey) -> str:
     return f"{nerve[0]}:{nerve[1]}"
 
 
-def guidance(
-    findings: Sequence[Finding], sensory: Sequence[SensoryResult], anatomy: Anatomy
-) -> tuple[Action, ...]:
-    """What is still to record, most decisive first: the segments, then the sensory side of blocked nerves."""
-    actions = [action for entry in findings for action in entry.actions]
-    for nerve, side in _blocked_nerves(findings):
-        names = anatomy.nerves[nerve].sensory_nerves
-        if own_sensory((nerve, side), sensory, anatomy) is None and names:
-            why = f"a block of the {nerve} nerve counts only beside normal conduction in its sensory fibres"
-            actions.append(Action(code="record_sensory", nerve=names[0], side=side, why=why))
-    return tuple({str(action): action for action in actions}.values())
-
-
 def caveats(
     sets: Sequence[CriteriaSet],
     findings: Sequence[Finding],
     sensory: Sequence[SensoryResult],
     norms: NormTable,
+    about: Circumstances,
 ) -> tuple[str, ...]:
-    """What to keep in mind: numbers recalled rather than read, limits not applied, gates not built."""
+    """What to keep in mind: numbers recalled rather than read, limits not applied, what nobody recorded."""
     motor = (norms.motor_norm(entry.segment.nerve, entry.segment.recording_site) for entry in findings)
     rows = [*motor, *(entry.norm for entry in sensory)]
     statuses = dict.fromkeys(row.status for row in rows if row is not None)
-    return (
+    judged = (entry.segment for entry in findings if entry.finding not in UNASSESSABLE)
+    found = (
         *(f"criteria_{entry.status}:{entry.id}" for entry in sets if entry.status in _UNREAD),
         *(f"norms_{status}:{norms.id}" for status in statuses if status in _UNREAD),
         *(f"{caveat}:{entry.nerve}:{entry.side}" for entry in sensory for caveat in entry.caveats),
-        *(f"not_checked:{gate}" for gate in NOT_CHECKED),
+        *(("onset_unknown",) if findings and about.clinical.symptom_onset_days is None else ()),
+        *(caveat for segment in judged for caveat in unknown(segment, about)),
     )
+    return tuple(dict.fromkeys(found))

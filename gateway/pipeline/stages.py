@@ -1,26 +1,32 @@
 """The pipeline: plain functions in two tuples, a nerve or an examination in, the same a step further out.
 
-mark → compare → grade → sense for the nerve a recording belongs to, then support → guide for the whole
-examination. A new recording re-evaluates its own nerve only. Nothing here waits, reads a clock or knows
-where the recording came from.
+mark → compare for the nerve a recording belongs to, then grade → sense → guide → support for the whole
+examination: a gate may hang on another nerve. Nothing here waits, reads a clock or knows where the recording
+came from.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from gateway.domain.actions import Action
 from gateway.domain.anatomy import Anatomy
 from gateway.domain.assessment import Assessment
 from gateway.domain.criteria import CriteriaSet
-from gateway.domain.findings import Action, Finding, finding
+from gateway.domain.entrapment import ulnar_at_elbow
+from gateway.domain.findings import Finding, finding
+from gateway.domain.gates import Circumstances
+from gateway.domain.guidance import guidance
 from gateway.domain.markers import MarkerSettings
-from gateway.domain.norms import NormTable
+from gateway.domain.martin_gruber import MedianOverUlnar
+from gateway.domain.norms import NormTable, person_of
 from gateway.domain.recording import Recording
 from gateway.domain.segments import Segment, motor_sites, segments
-from gateway.domain.sensory import SensoryResult, sensory_normal, sensory_results
+from gateway.domain.sensory import SensoryResult, compared_sides, sensory_normal, sensory_results
 from gateway.domain.sites import Evoked, evoked
-from gateway.domain.study import Fact, NerveKey, Study
-from gateway.domain.support import MmnSupport, Support, caveats, guidance, mmn_support
+from gateway.domain.study import DetailStated, Fact, NerveKey, Study, completed
+from gateway.domain.support import MmnSupport, Support, caveats, mmn_support
+from gateway.domain.thresholds import Thresholds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +38,23 @@ class Reference:
     criteria: tuple[CriteriaSet, ...]
     grading: str
     markers: MarkerSettings
+    thresholds: Thresholds
+
+    @property
+    def grading_set(self) -> CriteriaSet:
+        """The set whose grades become findings."""
+        return next(entry for entry in self.criteria if entry.id == self.grading)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NerveFindings:
-    """What is known about one nerve and side: every recording in order of arrival, and what follows."""
+    """What is known about one nerve and side: every recording in order of arrival, and what follows.
+
+    `known` are the same recordings with what operators stated about them.
+    """
 
     evoked: tuple[Evoked, ...] = ()
+    known: tuple[Evoked, ...] = ()
     sites: tuple[Evoked, ...] = ()
     segments: tuple[Segment, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -77,68 +93,127 @@ def mark(recording: Recording, nerve: NerveFindings, reference: Reference) -> Ne
     return replace(nerve, evoked=(*nerve.evoked, evoked(recording, reference.markers)))
 
 
-def compare(nerve: NerveFindings, reference: Reference) -> NerveFindings:
+def compare(nerve: NerveFindings, reference: Reference, details: Sequence[DetailStated]) -> NerveFindings:
     """Pick the used recording of each site and compare neighbouring sites, muscle by muscle."""
-    by_muscle = motor_sites(nerve.evoked, reference.anatomy)
+    anatomy, thresholds = reference.anatomy, reference.thresholds
+    known = [_completed(entry, details) for entry in nerve.evoked] if details else nerve.evoked
+    by_muscle = motor_sites(known, anatomy, thresholds)
     return replace(
         nerve,
+        known=tuple(known),
         sites=tuple(entry for sites in by_muscle.values() for entry in sites),
-        segments=tuple(entry for sites in by_muscle.values() for entry in segments(sites, reference.anatomy)),
+        segments=tuple(
+            entry for sites in by_muscle.values() for entry in segments(sites, anatomy, thresholds)
+        ),
     )
 
 
-def grade(nerve: NerveFindings, reference: Reference) -> NerveFindings:
+def _completed(entry: Evoked, details: Sequence[DetailStated]) -> Evoked:
+    recording = completed(entry.recording, details)
+    return entry if recording is entry.recording else replace(entry, recording=recording)
+
+
+def grade(examination: Examination, reference: Reference) -> Examination:
     """Grade every segment under every set, and gate the grading set's grade to a finding."""
-    found = (
-        finding(segment, reference.criteria, reference.grading, reference.norms, reference.anatomy)
-        for segment in nerve.segments
+    about, norms = circumstances(examination, reference), fitted_norms(examination, reference)
+    sets, grading = reference.criteria, reference.grading
+    return replace(
+        examination,
+        nerves={
+            key: replace(
+                nerve,
+                findings=tuple(finding(entry, sets, grading, norms, about) for entry in nerve.segments),
+            )
+            for key, nerve in examination.nerves.items()
+        },
     )
-    return replace(nerve, findings=tuple(found))
 
 
-def sense(nerve: NerveFindings, reference: Reference) -> NerveFindings:
-    """Judge the SNAPs of the nerve against the norm table."""
-    return replace(nerve, sensory=sensory_results(nerve.evoked, reference.norms, reference.anatomy))
+def sense(examination: Examination, reference: Reference) -> Examination:
+    """Judge the SNAPs of every nerve against the norm table, and side against side."""
+    anatomy, thresholds = reference.anatomy, reference.thresholds
+    norms = fitted_norms(examination, reference)
+    grading = reference.grading_set
+    results = [
+        result
+        for (name, side), nerve in examination.nerves.items()
+        for result in sensory_results(
+            nerve.known,
+            norms,
+            anatomy,
+            thresholds,
+            ulnar_entrapped=name == "ulnar"
+            and ulnar_at_elbow(nerve.segments, grading, norms, anatomy, thresholds),
+        )
+    ]
+    by_nerve: dict[NerveKey, list[SensoryResult]] = {}
+    for result in compared_sides(results, thresholds):
+        by_nerve.setdefault((result.nerve, result.side), []).append(result)
+    nerves = {
+        key: replace(nerve, sensory=tuple(by_nerve.get(key, ()))) for key, nerve in examination.nerves.items()
+    }
+    return replace(examination, nerves=nerves)
 
 
 def guide(examination: Examination, reference: Reference) -> Examination:
     """List what is still to record before the electrodes come off."""
-    wanted = guidance(examination.findings, examination.sensory, reference.anatomy)
+    wanted = guidance(
+        examination.findings, examination.sensory, reference.anatomy, examination.study.declined
+    )
     return replace(examination, guidance=wanted)
 
 
 def support(examination: Examination, reference: Reference) -> Examination:
     """Say what the findings of all nerves amount to."""
     findings, sensory = examination.findings, examination.sensory
-    clinical = examination.study.header.clinical
-    grade_of_support, reasons = mmn_support(findings, sensory, clinical, reference.anatomy)
+    about, norms = circumstances(examination, reference), fitted_norms(examination, reference)
+    grade_of_support, reasons = mmn_support(findings, sensory, about)
+    declined = (f"declined:{action}:{why}" for action, why in examination.study.declined.items())
     mmn = MmnSupport(
         support=grade_of_support,
         reasons=reasons,
         missing=tuple(str(action) for action in examination.guidance),
-        caveats=caveats(reference.criteria, findings, sensory, reference.norms),
+        caveats=(*caveats(reference.criteria, findings, sensory, norms, about), *declined),
     )
     return replace(examination, mmn=mmn)
 
 
-NERVE_STAGES: Final[tuple[NerveStage, ...]] = (compare, grade, sense)
-STUDY_STAGES: Final[tuple[StudyStage, ...]] = (guide, support)
+def circumstances(examination: Examination, reference: Reference) -> Circumstances:
+    """What the gates look at beside a segment."""
+    sites = (entry for nerve in examination.nerves.values() for entry in nerve.sites)
+    return Circumstances(
+        anatomy=reference.anatomy,
+        thresholds=reference.thresholds,
+        clinical=examination.study.header.clinical,
+        median_over_ulnar=MedianOverUlnar.of(sites),
+    )
+
+
+def fitted_norms(examination: Examination, reference: Reference) -> NormTable:
+    """The norm table for this patient."""
+    return reference.norms.for_person(person_of(examination.study.header))
+
+
+STUDY_STAGES: Final[tuple[StudyStage, ...]] = (grade, sense, guide, support)
 
 
 def take(examination: Examination, fact: Fact, reference: Reference) -> Examination:
-    """The examination after one more fact; a recording re-evaluates its own nerve."""
-    examination = replace(examination, study=examination.study.with_fact(fact))
+    """The examination after one more fact; a recording is marked and compared within its own nerve."""
+    study = examination.study.with_fact(fact)
+    nerves = dict(examination.nerves)
     if isinstance(fact, Recording):
         key = (fact.nerve, fact.side)
-        nerve = mark(fact, examination.nerves.get(key, NerveFindings()), reference)
-        for stage in NERVE_STAGES:
-            nerve = stage(nerve, reference)
-        order = list(reference.anatomy.nerves)
-        nerves = sorted(
-            {**examination.nerves, key: nerve}.items(), key=lambda n: (order.index(n[0][0]), n[0][1])
-        )
-        examination = replace(examination, nerves=dict(nerves))
-    return _conclude(examination, reference)
+        nerve = mark(fact, nerves.get(key, NerveFindings()), reference)
+        nerves[key] = compare(nerve, reference, study.details)
+    elif isinstance(fact, DetailStated) and (fact.nerve, fact.side) in nerves:
+        key = (fact.nerve, fact.side)
+        nerves[key] = compare(nerves[key], reference, study.details)
+    return _conclude(replace(examination, study=study, nerves=_ordered(nerves, reference)), reference)
+
+
+def _ordered(nerves: Mapping[NerveKey, NerveFindings], reference: Reference) -> dict[NerveKey, NerveFindings]:
+    order = list(reference.anatomy.nerves)
+    return dict(sorted(nerves.items(), key=lambda entry: (order.index(entry[0][0]), entry[0][1])))
 
 
 def _conclude(examination: Examination, reference: Reference) -> Examination:
@@ -148,11 +223,13 @@ def _conclude(examination: Examination, reference: Reference) -> Examination:
 
 
 def examine(study: Study, reference: Reference) -> Examination:
-    """A whole study, one recording after the other."""
-    examination = _conclude(Examination(study=Study(header=study.header)), reference)
+    """A whole study at once: the same as one fact after the other."""
+    nerves: dict[NerveKey, NerveFindings] = {}
     for recording in study.recordings:
-        examination = take(examination, recording, reference)
-    return replace(examination, study=study)
+        key = (recording.nerve, recording.side)
+        nerves[key] = mark(recording, nerves.get(key, NerveFindings()), reference)
+    compared = {key: compare(nerve, reference, study.details) for key, nerve in nerves.items()}
+    return _conclude(Examination(study=study, nerves=_ordered(compared, reference)), reference)
 
 
 def assessment(examination: Examination, reference: Reference) -> Assessment:

@@ -4,13 +4,12 @@ from dataclasses import replace
 from jsonschema import Draft202012Validator
 
 from gateway.domain.assessment import document, quality_object, recording_object, segment_object
-from gateway.domain.findings import finding
 from gateway.domain.quality import Quality
 from gateway.domain.recording import NO_RESPONSE, MotorMarks
 from gateway.domain.segments import compare
 from gateway.domain.sites import Evoked
 from gateway.pipeline.stages import assessment, examine
-from tests.factories import cmap, marked, motor, motor_marks, reference, study
+from tests.factories import cmap, judged, marked, motor, motor_marks, reference, study
 from tests.schemas import schema
 
 VALIDATOR = Draft202012Validator(schema("assessment"))
@@ -66,10 +65,10 @@ def test_standard_errors_stand_beside_our_own_marks() -> None:
 
 
 def test_the_standard_errors_of_a_segment_stand_beside_its_changes() -> None:
-    segment = compare(ours("wrist"), ours("below_elbow", amplitude_mv=4.5), reference().anatomy)
     known = reference()
+    segment = compare(ours("wrist"), ours("below_elbow", amplitude_mv=4.5), known.anatomy, known.thresholds)
 
-    found = segment_object(finding(segment, known.criteria, known.grading, known.norms, known.anatomy))
+    found = segment_object(judged(segment))
 
     assert found["standard_errors"] == {"amplitude_ratio": 0.00153, "amplitude_reduction_percent": 0.153}
 

@@ -4,8 +4,7 @@ import pytest
 
 from gateway.domain.criteria import Grade, Graded, grade
 from gateway.domain.recording import NO_RESPONSE, MotorMarks, Recording
-from gateway.domain.segments import compare
-from tests.factories import marked, median, motor, motor_marks, reference
+from tests.factories import compared, median, motor, motor_marks, reference
 
 REFERENCE = reference()
 SETS = {entry.id: entry for entry in REFERENCE.criteria}
@@ -13,7 +12,7 @@ EFNS, AMPLITUDE = "efns-pns-mmn-2010", "amplitude-50"
 
 
 def graded(set_id: str, distal: Recording, proximal: Recording) -> Graded:
-    segment = compare(marked(distal), marked(proximal), REFERENCE.anatomy)
+    segment = compared(distal, proximal)
     return grade(segment, SETS[set_id], REFERENCE.norms, REFERENCE.anatomy)
 
 
@@ -178,7 +177,16 @@ def test_no_proximal_response_is_the_highest_grade_of_the_set(set_id: str, expec
 
 
 def test_every_set_names_its_source_and_its_floor_s() -> None:
-    assert {entry.id: entry.status for entry in REFERENCE.criteria} == {EFNS: "verified", AMPLITUDE: "given"}
+    assert {entry.id: entry.status for entry in REFERENCE.criteria} == {
+        EFNS: "verified",
+        "aan-1991": "verified",
+        AMPLITUDE: "given",
+        "ean-pns-cidp-2021": "recalled",
+        "efns-pns-cidp-2010": "verified",
+        "ghosh-2005": "verified",
+        "pfeiffer-2000-d": "verified",
+        "utrecht-2000": "verified",
+    }
     assert all(entry.source for entry in REFERENCE.criteria)
     floors = [
         limit for e in REFERENCE.criteria for limit in (e.floor.amplitude_mv, e.floor.percent_of_lower_limit)

@@ -1,17 +1,18 @@
 import pytest
 
+from gateway.domain.actions import Action
 from gateway.domain.criteria import Grade
-from gateway.domain.findings import Action, Finding, finding
+from gateway.domain.findings import Finding
 from gateway.domain.recording import NO_RESPONSE, Recording, Side, Stimulus
-from gateway.domain.segments import compare, motor_sites, segments
-from tests.factories import marked, median, motor, motor_marks, reference
+from gateway.domain.segments import motor_sites, segments
+from tests.factories import compared, judged, marked, median, motor, motor_marks, reference
 
 REFERENCE = reference()
+SHIPPED = (REFERENCE.anatomy, REFERENCE.thresholds)
 
 
 def found(distal: Recording, proximal: Recording) -> Finding:
-    segment = compare(marked(distal), marked(proximal), REFERENCE.anatomy)
-    return finding(segment, REFERENCE.criteria, REFERENCE.grading, REFERENCE.norms, REFERENCE.anatomy)
+    return judged(compared(distal, proximal))
 
 
 def test_the_grading_set_makes_the_finding_and_the_others_stand_beside_it() -> None:
@@ -19,27 +20,39 @@ def test_the_grading_set_makes_the_finding_and_the_others_stand_beside_it() -> N
 
     entry = found(median("wrist"), median("elbow", far))
 
-    assert entry.grades == {"efns-pns-mmn-2010": Grade.NONE, "amplitude-50": Grade.BLOCK}
+    assert entry.grades["efns-pns-mmn-2010"] is Grade.NONE
+    assert entry.grades["amplitude-50"] is Grade.BLOCK
+    assert list(entry.grades) == [criteria.id for criteria in REFERENCE.criteria]
     assert entry.finding is Grade.NONE
 
 
 @pytest.mark.parametrize(
-    ("supramaximal", "expected", "actions"),
+    ("supramaximal", "expected", "reasons", "actions"),
     [
-        (True, Grade.DEFINITE_BLOCK, []),
-        (False, Grade.INDETERMINATE, ["repeat_supramaximal:median:right:elbow:apb"]),
-        (None, Grade.INDETERMINATE, ["repeat_supramaximal:median:right:elbow:apb"]),
+        (True, Grade.DEFINITE_BLOCK, ("no_proximal_response",), []),
+        (
+            False,
+            Grade.INDETERMINATE,
+            ("no_proximal_response", "submaximal"),
+            ["repeat_supramaximal:median:right:elbow:apb"],
+        ),
+        (
+            None,
+            Grade.INDETERMINATE,
+            ("no_proximal_response",),
+            ["repeat_supramaximal:median:right:elbow:apb"],
+        ),
     ],
 )
 def test_nothing_proximal_counts_only_when_the_stimulus_was_supramaximal(
-    supramaximal, expected, actions
+    supramaximal, expected, reasons, actions
 ) -> None:
     stimulus = Stimulus(intensity_ma=60.0, supramaximal=supramaximal)
 
     entry = found(median("wrist"), median("elbow", NO_RESPONSE, stimulus=stimulus))
 
     assert entry.finding is expected
-    assert entry.reasons == ("no_proximal_response",)
+    assert entry.reasons == reasons
     assert [str(action) for action in entry.actions] == actions
 
 
@@ -67,10 +80,10 @@ def test_dispersion_is_a_reason_beside_the_finding() -> None:
 def test_electrode_drift_asks_to_check_the_electrodes_where_it_was(site: str) -> None:
     weak = motor_marks(amplitude_mv=5.0)
     series = [median("wrist"), median("elbow"), median(site, weak), median(site)]
-    sites = motor_sites([marked(recording) for recording in series], REFERENCE.anatomy)["apb"]
+    sites = motor_sites([marked(recording) for recording in series], *SHIPPED)["apb"]
 
-    (segment,) = segments(sites, REFERENCE.anatomy)
-    entry = finding(segment, REFERENCE.criteria, REFERENCE.grading, REFERENCE.norms, REFERENCE.anatomy)
+    (segment,) = segments(sites, *SHIPPED)
+    entry = judged(segment)
 
     assert [str(action) for action in entry.actions] == [f"check_electrodes:median:right:{site}:apb"]
 

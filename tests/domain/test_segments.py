@@ -5,17 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.recording import NO_RESPONSE, MotorMarks, Recording, Response, Side
+from gateway.domain.recording import NO_RESPONSE, MotorMarks, Response, Side
 from gateway.domain.rounding import half_up, quotient, reduction_percent
-from gateway.domain.segments import Segment, compare, motor_sites, segments
+from gateway.domain.segments import compare, motor_sites, segments
 from gateway.domain.sites import Evoked
-from tests.factories import cmap, marked, motor, motor_marks, reference, sensory, waveform
+from tests.factories import cmap, compared, marked, motor, motor_marks, reference, sensory, waveform
 
 ANATOMY = reference().anatomy
-
-
-def compared(distal: Recording, proximal: Recording) -> Segment:
-    return compare(marked(distal), marked(proximal), ANATOMY)
+THRESHOLDS = reference().thresholds
 
 
 def proximal_marks(**changes: float | None) -> MotorMarks:
@@ -142,7 +139,8 @@ def test_segments_join_neighbouring_recorded_sites_muscle_by_muscle() -> None:
         marked(motor("below_elbow")),
     ]
 
-    found = {m: segments(sites, ANATOMY) for m, sites in motor_sites(entries, ANATOMY).items()}
+    by_muscle = motor_sites(entries, ANATOMY, THRESHOLDS)
+    found = {m: segments(sites, ANATOMY, THRESHOLDS) for m, sites in by_muscle.items()}
 
     assert [(s.distal_point.site, s.proximal_point.site) for s in found["adm"]] == [
         ("wrist", "below_elbow"),
@@ -163,7 +161,7 @@ def test_drift_at_a_site_is_noted_on_its_segments() -> None:
         marked(motor("below_elbow")),
     ]
 
-    (segment,) = segments(motor_sites(entries, ANATOMY)["adm"], ANATOMY)
+    (segment,) = segments(motor_sites(entries, ANATOMY, THRESHOLDS)["adm"], ANATOMY, THRESHOLDS)
 
     assert segment.notes == ("electrode_drift",)
 
@@ -181,7 +179,7 @@ BELOW_ELBOW = ours("below_elbow", 7.0, 4.0, {"amplitude_mv": 0.04, "onset_latenc
 
 
 def test_changes_between_our_own_marks_have_standard_errors() -> None:
-    found = compare(WRIST, BELOW_ELBOW, ANATOMY)
+    found = compare(WRIST, BELOW_ELBOW, ANATOMY, THRESHOLDS)
 
     assert found.standard_errors == pytest.approx(
         {
@@ -196,7 +194,7 @@ def test_area_and_duration_have_theirs_from_their_own_quantities() -> None:
     errors = {"negative_area_mv_ms": 0.28, "negative_duration_ms": 0.3}
     near, far = (ours(site, 3.0, 8.0, errors) for site in ("wrist", "below_elbow"))
 
-    found = compare(near, far, ANATOMY)
+    found = compare(near, far, ANATOMY, THRESHOLDS)
 
     assert found.standard_errors == pytest.approx(
         {"area_reduction_percent": 100 * 0.01 * 2**0.5, "duration_increase_percent": 100 * 0.05 * 2**0.5}
@@ -204,29 +202,30 @@ def test_area_and_duration_have_theirs_from_their_own_quantities() -> None:
 
 
 def test_a_change_is_known_to_1_96_standard_errors_or_to_three_points() -> None:
-    found = compare(WRIST, BELOW_ELBOW, ANATOMY)
+    found = compare(WRIST, BELOW_ELBOW, ANATOMY, THRESHOLDS)
 
-    assert found.half_width("amplitude_reduction_percent") == pytest.approx(1.96 * 50 * 0.01 * 2**0.5)
-    assert found.half_width("area_reduction_percent") == 3.0
+    expected = 1.96 * 50 * 0.01 * 2**0.5
+    assert found.half_width("amplitude_reduction_percent", THRESHOLDS) == pytest.approx(expected)
+    assert found.half_width("area_reduction_percent", THRESHOLDS) == 3.0
 
 
 def test_a_machine_s_mark_at_one_end_leaves_the_error_unknown() -> None:
-    found = compare(WRIST, replace(BELOW_ELBOW, marked_by="device"), ANATOMY)
+    found = compare(WRIST, replace(BELOW_ELBOW, marked_by="device"), ANATOMY, THRESHOLDS)
 
     assert found.standard_errors == {}
-    assert found.half_width("amplitude_reduction_percent") == 3.0
+    assert found.half_width("amplitude_reduction_percent", THRESHOLDS) == 3.0
 
 
 @pytest.mark.parametrize(
     "near", [MotorMarks(amplitude_mv=0.0), MotorMarks(negative_area_mv_ms=28.0), MotorMarks(), NO_RESPONSE]
 )
 def test_a_quantity_that_is_unknown_or_nothing_has_no_error(near: Response) -> None:
-    assert compare(replace(WRIST, graded=near), BELOW_ELBOW, ANATOMY).standard_errors == {}
-    assert compare(WRIST, replace(BELOW_ELBOW, graded=NO_RESPONSE), ANATOMY).standard_errors == {}
+    assert compare(replace(WRIST, graded=near), BELOW_ELBOW, ANATOMY, THRESHOLDS).standard_errors == {}
+    assert compare(WRIST, replace(BELOW_ELBOW, graded=NO_RESPONSE), ANATOMY, THRESHOLDS).standard_errors == {}
 
 
 def test_a_velocity_that_is_not_reported_has_no_error() -> None:
-    found = compare(WRIST, ours("below_elbow", 7.0, 16.0, {"onset_latency_ms": 0.03}), ANATOMY)
+    found = compare(WRIST, ours("below_elbow", 7.0, 16.0, {"onset_latency_ms": 0.03}), ANATOMY, THRESHOLDS)
 
     assert "proximal_larger" in found.notes
     assert found.standard_errors == {}
@@ -239,7 +238,7 @@ def test_a_second_nerve_at_the_distal_site_is_suspected_on_the_distal_recording(
         for site, curve in (("wrist", long), ("below_elbow", short), ("axilla", short))
     ]
 
-    wrist, *others = motor_sites(entries, ANATOMY)["adm"]
+    wrist, *others = motor_sites(entries, ANATOMY, THRESHOLDS)["adm"]
 
     assert wrist.flagged("costimulation_suspected")
     assert not any(entry.flagged("costimulation_suspected") for entry in others)

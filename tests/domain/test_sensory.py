@@ -1,20 +1,46 @@
+from dataclasses import replace
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.daemon.reference import load_reference
-from gateway.domain.norms import NormTable
-from gateway.domain.recording import NO_RESPONSE, Recording, SensoryMarks, Stimulus
-from gateway.domain.sensory import SensoryGrade, SensoryResult, sensory_normal, sensory_results
-from tests.factories import marked, median_sensory, motor, reference, sensory, waveform
+from gateway.domain.norms import NormTable, Person
+from gateway.domain.recording import NO_RESPONSE, Recording, Response, SensoryMarks, Side, Stimulus
+from gateway.domain.sensory import (
+    SensoryGrade,
+    SensoryResult,
+    compared_sides,
+    sensory_normal,
+    sensory_results,
+)
+from tests import factories
+from tests.factories import marked, motor, reference, waveform
 
-NORMS, ANATOMY = reference().norms, reference().anatomy
+NORMS, ANATOMY, THRESHOLDS = reference().norms, reference().anatomy, reference().thresholds
+WARM = 33.0
+COLD = 31.9
 
 
-def results(*recordings: Recording, norms: NormTable = NORMS) -> tuple[SensoryResult, ...]:
-    return sensory_results([marked(recording) for recording in recordings], norms, ANATOMY)
+def sensory(response: Response | None = None, **changes: Any) -> Recording:
+    """A sensory recording of a warm limb."""
+    return factories.sensory(response, **{"skin_temperature_c": WARM} | changes)
 
 
-def judged(recording: Recording, norms: NormTable = NORMS) -> SensoryResult:
-    (found,) = results(recording, norms=norms)
+def median_sensory(response: Response | None = None, **changes: Any) -> Recording:
+    return factories.median_sensory(response, **{"skin_temperature_c": WARM} | changes)
+
+
+def results(
+    *recordings: Recording, norms: NormTable = NORMS, ulnar_entrapped: bool = False
+) -> tuple[SensoryResult, ...]:
+    evoked = [marked(recording) for recording in recordings]
+    return sensory_results(evoked, norms, ANATOMY, THRESHOLDS, ulnar_entrapped=ulnar_entrapped)
+
+
+def judged(recording: Recording, norms: NormTable = NORMS, *, ulnar_entrapped: bool = False) -> SensoryResult:
+    (found,) = results(recording, norms=norms, ulnar_entrapped=ulnar_entrapped)
     return found
 
 
@@ -159,3 +185,192 @@ def test_each_site_pair_has_one_result_from_its_used_recording() -> None:
 )
 def test_sensory_normal_needs_every_tested_nerve_normal_and_at_least_one(recordings, normal) -> None:
     assert sensory_normal([judged(recording) for recording in recordings]) is normal
+
+
+@pytest.mark.parametrize("temperature", [COLD, 20.0])
+def test_a_cold_limb_cannot_be_normal_and_its_latency_is_not_judged(temperature: float) -> None:
+    found = judged(sensory(marks(peak=9.0), skin_temperature_c=temperature))
+
+    assert (found.result, found.reasons) == (SensoryGrade.NOT_ASSESSABLE, ("temperature_low",))
+    assert found.limits == {"amplitude_uv": 10.0}
+    assert found.caveats == ("peak_latency_not_judged",)
+    assert sensory_normal([found]) is None
+
+
+def test_at_the_temperature_limit_a_limb_is_warm() -> None:
+    found = judged(sensory(marks(peak=9.0), skin_temperature_c=32.0))
+
+    assert (found.result, found.reasons) == (SensoryGrade.ABNORMAL, ("peak_latency_long",))
+
+
+@pytest.mark.parametrize(
+    ("temperature", "result"), [(30.0, SensoryGrade.NORMAL), (29.9, SensoryGrade.NOT_ASSESSABLE)]
+)
+def test_a_leg_may_be_cooler(temperature: float, result: SensoryGrade) -> None:
+    sural = sensory(
+        nerve="sural",
+        stimulation_site="calf",
+        recording_site="ankle",
+        skin_temperature_c=temperature,
+    )
+
+    assert judged(sural).result is result
+
+
+def test_velocity_is_not_judged_in_a_cold_limb_either() -> None:
+    norms = load_reference(norms="preston-shapiro").norms
+    recording = sensory(marks(onset=2.9, amplitude=30.0), distance_mm=140.0, skin_temperature_c=COLD)
+
+    found = judged(recording, norms)
+
+    assert found.reasons == ("temperature_low",)
+    assert "velocity_not_judged" in found.caveats
+    assert found.velocity_m_s == 48.3
+
+
+def test_a_low_amplitude_stays_abnormal_in_the_cold() -> None:
+    found = judged(sensory(marks(amplitude=9.9, peak=9.0), skin_temperature_c=COLD))
+
+    assert (found.result, found.reasons) == (SensoryGrade.ABNORMAL, ("amplitude_low",))
+    assert found.caveats == ("peak_latency_not_judged", "temperature_low")
+
+
+def test_no_response_stays_absent_in_the_cold() -> None:
+    found = judged(sensory(NO_RESPONSE, skin_temperature_c=COLD))
+
+    assert (found.result, found.reasons, found.caveats) == (SensoryGrade.ABSENT, (), ("temperature_low",))
+
+
+@pytest.mark.parametrize(
+    ("amplitude", "result"), [(30.0, SensoryGrade.NOT_ASSESSABLE), (3.0, SensoryGrade.ABNORMAL)]
+)
+def test_a_long_median_latency_in_the_cold_is_no_entrapment(amplitude: float, result: SensoryGrade) -> None:
+    found = judged(median_sensory(marks(amplitude=amplitude, peak=4.5), skin_temperature_c=COLD))
+
+    assert found.result is result
+
+
+@pytest.mark.parametrize(
+    ("response", "result"),
+    [
+        (marks(), SensoryGrade.NORMAL),
+        (marks(amplitude=3.0), SensoryGrade.ABNORMAL),
+        (NO_RESPONSE, SensoryGrade.ABSENT),
+    ],
+)
+def test_an_unknown_temperature_is_only_a_caveat(response: Response, result: SensoryGrade) -> None:
+    found = judged(sensory(response, skin_temperature_c=None))
+
+    assert (found.result, found.caveats) == (result, ("temperature_unknown",))
+
+
+def test_what_is_not_judged_has_no_temperature_caveat() -> None:
+    assert judged(sensory(recording_site="digit_2", skin_temperature_c=None)).caveats == ()
+
+
+@pytest.mark.parametrize(
+    ("recording", "result"),
+    [
+        (sensory(marks(amplitude=9.9)), SensoryGrade.ABNORMAL_AT_ENTRAPMENT),
+        (sensory(marks(peak=4.01)), SensoryGrade.ABNORMAL_AT_ENTRAPMENT),
+        (sensory(marks(amplitude=9.9), skin_temperature_c=COLD), SensoryGrade.ABNORMAL_AT_ENTRAPMENT),
+        (sensory(), SensoryGrade.NORMAL),
+        (sensory(NO_RESPONSE), SensoryGrade.ABSENT),
+        (sensory(skin_temperature_c=COLD), SensoryGrade.NOT_ASSESSABLE),
+        (sensory(recording_site="digit_2"), SensoryGrade.NOT_ASSESSABLE),
+        (median_sensory(marks(amplitude=3.0)), SensoryGrade.ABNORMAL),
+    ],
+)
+def test_a_compressed_ulnar_nerve_explains_only_what_is_abnormal_in_the_ulnar_nerve(
+    recording: Recording, result: SensoryGrade
+) -> None:
+    assert judged(recording, ulnar_entrapped=True).result is result
+
+
+def test_limits_are_those_of_the_person() -> None:
+    on = replace(NORMS, use_unverified=True)
+    young = on.for_person(Person(age_years=30, bmi=22.0))
+
+    assert judged(sensory(marks(amplitude=13.9)), young).reasons == ("amplitude_low",)
+    assert judged(sensory(marks(amplitude=14.0)), young).result is SensoryGrade.NORMAL
+
+
+LEFT, RIGHT = Side.LEFT, Side.RIGHT
+
+
+def both(left: Recording, right: Recording) -> dict[Side, SensoryResult]:
+    """The results of two sides beside each other."""
+    found = [judged(replace(left, side=LEFT)), judged(replace(right, side=RIGHT))]
+    return {entry.side: entry for entry in compared_sides(found, THRESHOLDS)}
+
+
+@pytest.mark.parametrize(
+    ("low", "difference"),
+    [(20.0, None), (19.99, None), (19.98, 50.1), (12.0, 70.0), (3.0, 92.5), (40.0, None)],
+)
+@pytest.mark.parametrize("side", [LEFT, RIGHT])
+def test_less_than_half_of_the_other_side_is_told_at_the_lower_one(
+    side: Side, low: float, difference: float | None
+) -> None:
+    pair = (sensory(marks(low)), sensory(marks(40.0)))
+
+    found = both(*(pair if side is LEFT else reversed(pair)))
+
+    other = RIGHT if side is LEFT else LEFT
+    assert found[side].side_difference_percent == difference
+    assert found[side].caveats == (() if difference is None else ("side_difference",))
+    assert (found[other].side_difference_percent, found[other].caveats) == (None, ())
+
+
+def test_no_response_beside_a_response_is_a_side_difference() -> None:
+    found = both(sensory(NO_RESPONSE), sensory())
+
+    assert found[LEFT].side_difference_percent == 100.0
+    assert found[LEFT].result is SensoryGrade.ABSENT
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        sensory(measured=None, waveform=waveform([0] * 800)),
+        sensory(marks(amplitude=None)),
+        sensory(marks(1.0), recording_site="digit_3"),
+        sensory(marks(1.0), stimulation_site="elbow"),
+        median_sensory(marks(1.0), recording_site="digit_5"),
+    ],
+)
+def test_only_amplitudes_of_the_same_site_pair_are_compared(left: Recording) -> None:
+    assert all(e.side_difference_percent is None for e in both(left, sensory()).values())
+
+
+def test_two_absent_responses_do_not_differ() -> None:
+    assert all(e.caveats == () for e in both(sensory(NO_RESPONSE), sensory(NO_RESPONSE)).values())
+
+
+def test_sites_the_table_does_not_name_are_compared_all_the_same() -> None:
+    sites = {"recording_site": "digit_3"}
+
+    found = both(sensory(marks(4.0), **sites), sensory(marks(20.0), **sites))
+
+    assert found[LEFT].reasons == ("norm_missing",)
+    assert found[LEFT].side_difference_percent == 80.0
+
+
+AMPLITUDES = st.none() | st.floats(0.1, 100.0)
+SIDES = st.dictionaries(
+    st.tuples(st.sampled_from(["digit_3", "digit_5"]), st.sampled_from(Side)), AMPLITUDES, min_size=1
+)
+
+
+@given(SIDES)
+def test_comparing_sides_changes_no_result_and_names_one_side_at_most(amplitudes) -> None:
+    before = [
+        judged(sensory(marks(amplitude), recording_site=site, side=side))
+        for (site, side), amplitude in amplitudes.items()
+    ]
+
+    after = compared_sides(before, THRESHOLDS)
+
+    assert [e.result for e in after] == [e.result for e in before]
+    lower = [e.evoked.recording.recording_site for e in after if e.side_difference_percent is not None]
+    assert len(lower) == len(set(lower))

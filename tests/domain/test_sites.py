@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from gateway.domain.quality import Quality
 from gateway.domain.recording import NO_RESPONSE, MotorMarks, Recording, Response, Stimulus
 from gateway.domain.sites import Evoked, used
-from tests.factories import cmap, marked, motor, motor_marks, sensory, waveform
+from tests.factories import cmap, marked, motor, motor_marks, reference, sensory, waveform
+
+THRESHOLDS = reference().thresholds
 
 
 def stimulated(
@@ -34,7 +36,7 @@ def test_used_is_the_last_supramaximal_else_the_largest_and_a_repeat_replaces(
 ) -> None:
     entries = [marked(stimulated(a, current, supramaximal=flag)) for a, current, flag in series]
 
-    assert used(entries).amplitude == amplitude
+    assert used(entries, THRESHOLDS).amplitude == amplitude
 
 
 @pytest.mark.parametrize(("second", "drifted"), [(8.1, False), (8.09, True), (9.9, False), (9.95, True)])
@@ -43,7 +45,7 @@ def test_a_change_over_ten_percent_at_the_same_current_is_electrode_drift(
 ) -> None:
     entries = [marked(stimulated(9.0, 20)), marked(stimulated(second, 20))]
 
-    assert used(entries).flagged("electrode_drift") is drifted
+    assert used(entries, THRESHOLDS).flagged("electrode_drift") is drifted
 
 
 def test_the_machine_s_marks_are_graded_and_ours_stand_beside_them() -> None:
@@ -112,7 +114,7 @@ def test_a_response_that_comes_or_goes_at_the_same_current_is_drift(order: int) 
     absent = motor("wrist", NO_RESPONSE, stimulus=Stimulus(intensity_ma=20))
     series = [marked(absent), marked(stimulated(9.0, 20))][::order]
 
-    drift = [entry for entry in used(series).quality if entry.name == "electrode_drift"]
+    drift = [entry for entry in used(series, THRESHOLDS).quality if entry.name == "electrode_drift"]
     assert drift == [Quality("electrode_drift", -100.0 if order < 0 else None)]
 
 
@@ -122,7 +124,7 @@ def test_a_response_that_comes_or_goes_at_the_same_current_is_drift(order: int) 
 def test_drift_carries_the_largest_change_in_percent(amplitudes, percent: float) -> None:
     entries = [marked(stimulated(amplitude, 20)) for amplitude in amplitudes]
 
-    assert Quality("electrode_drift", percent) in used(entries).quality
+    assert Quality("electrode_drift", percent) in used(entries, THRESHOLDS).quality
 
 
 def growing(series, *, flags=()) -> tuple[Quality, ...]:
@@ -131,7 +133,7 @@ def growing(series, *, flags=()) -> tuple[Quality, ...]:
         stimulated(amplitude, current, supramaximal=True if current in flags else None)
         for amplitude, current in series
     )
-    found = used([marked(recording) for recording in recordings])
+    found = used([marked(recording) for recording in recordings], THRESHOLDS)
     return tuple(entry for entry in found.quality if entry.name == "submaximal_series")
 
 
@@ -163,7 +165,7 @@ def test_the_word_that_a_stimulus_was_supramaximal_stands_above_the_series() -> 
 def test_a_response_that_comes_with_the_last_step_grows_without_a_percentage() -> None:
     absent = motor("wrist", NO_RESPONSE, stimulus=Stimulus(intensity_ma=10))
 
-    found = used([marked(absent), marked(stimulated(8.0, 20))])
+    found = used([marked(absent), marked(stimulated(8.0, 20))], THRESHOLDS)
 
     assert found.quality == (Quality("submaximal_series"),)
 
@@ -171,8 +173,8 @@ def test_a_response_that_comes_with_the_last_step_grows_without_a_percentage() -
 def test_a_sweep_that_cannot_be_marked_is_no_step_of_a_series() -> None:
     flat = motor("wrist", measured=None, waveform=waveform([0] * 800), stimulus=Stimulus(intensity_ma=30))
 
-    assert not used([marked(stimulated(8.0, 20)), marked(flat)]).flagged("submaximal_series")
-    assert not used([marked(flat), marked(flat)]).flagged("electrode_drift")
+    assert not used([marked(stimulated(8.0, 20)), marked(flat)], THRESHOLDS).flagged("submaximal_series")
+    assert not used([marked(flat), marked(flat)], THRESHOLDS).flagged("electrode_drift")
 
 
 @given(
@@ -181,7 +183,7 @@ def test_a_sweep_that_cannot_be_marked_is_no_step_of_a_series() -> None:
 def test_a_series_never_changes_a_mark(series) -> None:
     entries = [marked(stimulated(round(amplitude, 3), current)) for amplitude, current in series]
 
-    found = used(entries)
+    found = used(entries, THRESHOLDS)
 
     assert replace(found, quality=()) in [replace(entry, quality=()) for entry in entries]
 

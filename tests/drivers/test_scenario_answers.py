@@ -1,12 +1,8 @@
-"""What the rules answer for every virtual patient, and which answers the clinical gates will change.
+"""What the rules answer for every virtual patient.
 
 `ANSWERS` is plain data. Each row names the segment that decides the scenario, its finding under the default
 grading set, what `amplitude-50` says of it, every sensory result that is not normal, and the support. Every
 other eligible segment has the finding `none`, or is not listed.
-
-`gate` names what imitates the finding in that scenario; it stands in `NOT_CHECKED`, and as a caveat in the
-assessment, as long as it is not built, and `later` says what the row reads then. Who builds the gate moves
-`later` into the columns before it.
 """
 
 from collections.abc import Mapping
@@ -18,7 +14,6 @@ import pytest
 import gateway
 from drivers.simulator import SIMULATOR
 from gateway.domain.assessment import document
-from gateway.domain.findings import NOT_CHECKED
 from gateway.domain.study import Study
 from gateway.pipeline.stages import assessment, examine
 from tests.factories import reference
@@ -42,8 +37,6 @@ class Answer:
     sensory: Mapping[str, str] = field(default_factory=dict)
     sensory_normal: bool = True
     support: str
-    gate: str | None = None
-    later: Mapping[str, Any] = field(default_factory=dict)
 
 
 ANSWERS = {
@@ -71,11 +64,9 @@ ANSWERS = {
         finding="excluded_site",
         by_amplitude="excluded_site",
         reasons=("compression_site",),
-        sensory={"ulnar": "abnormal"},
+        sensory={"ulnar": "abnormal_at_entrapment"},
         sensory_normal=False,
         support="none",
-        gate="ulnar_entrapment",
-        later={"sensory": {"ulnar": "abnormal_at_entrapment"}},
     ),
     "als-low-cmap": Answer(
         segment=FOREARM,
@@ -86,34 +77,26 @@ ANSWERS = {
     ),
     "martin-gruber": Answer(
         segment=ULNAR_FOREARM,
-        finding="definite_block",
+        finding="indeterminate",
         by_amplitude="block",
-        support="definite",
-        gate="martin_gruber",
-        later={"finding": "indeterminate", "reasons": ("martin_gruber_demonstrated",), "support": "none"},
+        reasons=("martin_gruber_demonstrated",),
+        support="none",
     ),
     "submaximal": Answer(
         segment=FOREARM,
-        finding="definite_block",
+        finding="indeterminate",
         by_amplitude="block",
-        support="definite",
-        gate="supramaximality",
-        later={"finding": "indeterminate", "reasons": ("submaximal",), "support": "none"},
+        reasons=("submaximal",),
+        support="none",
     ),
     "cold-limb": Answer(
         segment=FOREARM,
-        finding="none",
+        finding="not_assessable",
         by_amplitude="none",
-        sensory={"median": "abnormal_at_entrapment", "ulnar": "abnormal", "superficial_radial": "abnormal"},
-        sensory_normal=False,
+        reasons=("temperature_low",),
+        sensory=dict.fromkeys(("median", "ulnar", "superficial_radial"), "not_assessable"),
+        sensory_normal=True,  # the sural nerve, in a warm leg
         support="none",
-        gate="temperature",
-        later={
-            "finding": "not_assessable",
-            "reasons": ("temperature_low",),
-            "sensory": dict.fromkeys(("median", "ulnar", "superficial_radial"), "not_assessable"),
-            "sensory_normal": True,  # the sural nerve, in a warm leg
-        },
     ),
 }
 # Under the default set these say nothing of a block; als-low-cmap has no segment of the hand that can.
@@ -157,12 +140,3 @@ def test_the_rules_give_the_answer_for_every_seed(scenario: str, seed: int) -> N
     assert found["sensory_normal"] is wanted.sensory_normal
     assert found["mmn"]["support"] == wanted.support
     assert {name: e["finding"] for name, e in by_name.items() if e["finding"] not in _SILENT} == {}
-
-
-@pytest.mark.parametrize("scenario", [name for name, answer in ANSWERS.items() if answer.gate])
-def test_what_a_gate_would_change_is_said_not_to_be_checked(scenario: str) -> None:
-    answer = ANSWERS[scenario]
-
-    assert answer.gate in NOT_CHECKED
-    assert f"not_checked:{answer.gate}" in assessed(examination(scenario, 7))["mmn"]["caveats"]
-    assert all(getattr(answer, column) != value for column, value in answer.later.items())

@@ -286,7 +286,7 @@ def test_one_nerve_at_a_time_is_no_costimulation(name: str) -> None:
     for seed in range(31):
         motor = [evoked(r, marker_settings()) for r in study(name, seed).recordings if r.modality == "motor"]
         for _, nerve in itertools.groupby(motor, key=lambda entry: entry.recording.nerve):
-            for sites in motor_sites(nerve, reference().anatomy).values():
+            for sites in motor_sites(nerve, reference().anatomy, reference().thresholds).values():
                 assert not any(entry.flagged("costimulation_suspected") for entry in sites), seed
 
 

@@ -111,7 +111,7 @@ def test_an_unrelated_nerve_changes_nothing() -> None:
     alone = examine(study(*EXAMINATION[:3]), REFERENCE)
     both = take(alone, motor("ankle", nerve="tibial", recording_site="ah"), REFERENCE)
 
-    assert both.nerves[("median", Side.RIGHT)] is alone.nerves[("median", Side.RIGHT)]
+    assert both.nerves[("median", Side.RIGHT)] == alone.nerves[("median", Side.RIGHT)]
 
 
 def test_muscles_never_mix() -> None:

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.domain.actions import Action
 from gateway.domain.anatomy import Standing
 from gateway.domain.assessment import Assessment, JsonObject
-from gateway.domain.criteria import CriteriaSet, Grade
-from gateway.domain.findings import Action, Finding
+from gateway.domain.criteria import CriteriaSet, Grade, Graded
+from gateway.domain.findings import Finding
 from gateway.domain.quality import Quality
 from gateway.domain.recording import NO_RESPONSE, Modality, MotorMarks, Recording, Side, Waveform
 from gateway.domain.segments import Segment
@@ -87,7 +88,9 @@ def finding(
     return Finding(
         segment=Segment(**(whole | segment)),  # type: ignore[arg-type]
         grades={"efns-pns-mmn-2010": grade, "amplitude-50": by_amplitude},
+        chosen=Graded(grade),
         finding=grade,
+        gates=(),
         reasons=reasons,
         actions=(),
     )

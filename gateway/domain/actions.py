@@ -1,0 +1,215 @@
+"""What to record while the electrodes are still on: what each reason for doubt asks for, and why.
+
+An action is a request to the technologist in one sentence. It is published by its code and where it is about;
+`recordings` are the ones that settle it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.domain.anatomy import Anatomy, Standing
+from gateway.domain.martin_gruber import TESTED_FROM
+from gateway.domain.recording import Modality, Recording, Side
+from gateway.domain.segments import Segment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """One recording to make."""
+
+    modality: Modality = Modality.MOTOR
+    nerve: str
+    side: Side
+    stimulation_site: str | None = None
+    recording_site: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """Something to do while the electrodes are still on, and why; `recordings` are those that settle it."""
+
+    code: str
+    nerve: str
+    side: Side
+    stimulation_site: str | None = None
+    recording_site: str | None = None
+    why: str
+    recordings: tuple[Site, ...] = ()
+
+    def __str__(self) -> str:
+        parts = [self.code, self.nerve, str(self.side)]
+        if self.stimulation_site:
+            parts.append(self.stimulation_site)
+            if self.recording_site:
+                parts.append(self.recording_site)
+        return ":".join(parts)
+
+
+def wanted(segment: Segment, reasons: Sequence[str], anatomy: Anatomy) -> Iterator[Action]:
+    """What a finding with these reasons asks for, the most decisive first."""
+    if segment.standing is Standing.CONTAMINATED:
+        yield from _edges(segment, anatomy)
+    for reason, ask in _ASKED.items():
+        if reason in reasons:
+            yield from ask(segment)
+
+
+def record_sensory(nerve: str, side: Side, names: Sequence[str]) -> Action:
+    """The sensory side of a nerve with a block; `names` are its sensory nerves."""
+    return Action(
+        code="record_sensory",
+        nerve=names[0],
+        side=side,
+        why=f"a block of the {nerve} nerve counts only beside normal conduction in its sensory fibres",
+        recordings=(Site(modality=Modality.SENSORY, nerve=names[0], side=side),),
+    )
+
+
+def _edges(segment: Segment, anatomy: Anatomy) -> Iterator[Action]:
+    sites = anatomy.missing_sites(segment.nerve, segment.distal_point, segment.proximal_point)
+    why = "the segment contains a compression site: stimulate at its edge to tell them apart"
+    for site in sites:
+        yield Action(
+            code="record_site",
+            nerve=segment.nerve,
+            side=segment.side,
+            stimulation_site=site,
+            recording_site=segment.recording_site,
+            why=why,
+            recordings=(_motor(segment, site),),
+        )
+
+
+def _motor(segment: Segment, site: str) -> Site:
+    return Site(
+        nerve=segment.nerve, side=segment.side, stimulation_site=site, recording_site=segment.recording_site
+    )
+
+
+def _again(code: str, recording: Recording, why: str) -> Action:
+    """The same recording once more."""
+    site = Site(
+        nerve=recording.nerve,
+        side=recording.side,
+        stimulation_site=recording.stimulation_site,
+        recording_site=recording.recording_site,
+    )
+    return Action(
+        code=code,
+        nerve=recording.nerve,
+        side=recording.side,
+        stimulation_site=recording.stimulation_site,
+        recording_site=recording.recording_site,
+        why=why,
+        recordings=(site,),
+    )
+
+
+def _raise_current(why: str) -> Callable[[Segment], Iterator[Action]]:
+    def ask(segment: Segment) -> Iterator[Action]:
+        yield _again("repeat_supramaximal", segment.proximal.recording, why)
+
+    return ask
+
+
+def _exclude_anastomosis(segment: Segment) -> Iterator[Action]:
+    nerve, sites = TESTED_FROM
+    recordings = tuple(
+        Site(nerve=nerve, side=segment.side, stimulation_site=site, recording_site=segment.recording_site)
+        for site in sites
+    )
+    yield Action(
+        code="exclude_martin_gruber",
+        nerve=segment.nerve,
+        side=segment.side,
+        why="median fibres may reach this muscle: stimulate the median nerve at wrist and elbow over it",
+        recordings=recordings,
+    )
+
+
+def _reduce_current(segment: Segment) -> Iterator[Action]:
+    why = "the distal response is of another shape: a neighbouring nerve may answer, lower the current"
+    yield _again("reduce_current", segment.distal.recording, why)
+
+
+def _same_filters(segment: Segment) -> Iterator[Action]:
+    why = "the filters or electrodes of the two sites differ: record again with the same"
+    yield _again("repeat_same_filters", segment.proximal.recording, why)
+
+
+def _warm(segment: Segment) -> Iterator[Action]:
+    yield Action(
+        code="warm_limb",
+        nerve=segment.nerve,
+        side=segment.side,
+        why="the limb is cold, which can hide a block and slow every latency: warm it, record again",
+        recordings=(_motor(segment, segment.distal_point.site), _motor(segment, segment.proximal_point.site)),
+    )
+
+
+def _check_electrodes(segment: Segment) -> Iterator[Action]:
+    why = "the response changed by more than 10 % at the same current: check the electrodes"
+    for entry in (segment.distal, segment.proximal):
+        if entry.flagged("electrode_drift"):
+            yield _again("check_electrodes", entry.recording, why)
+
+
+def _no_distal(segment: Segment) -> Iterator[Action]:
+    if not segment.distal.recording.stimulus.supramaximal:
+        why = "no distal response: raise the current before believing that the nerve cannot be excited"
+        yield _again("repeat_supramaximal", segment.distal.recording, why)
+
+
+def _record_again(segment: Segment) -> Iterator[Action]:
+    for entry in (segment.distal, segment.proximal):
+        if entry.graded is None:
+            advice = "; ".join(quality.meaning.advice for quality in entry.quality)
+            yield _again("record_again", entry.recording, f"the curve cannot be marked: {advice}")
+
+
+def _complete_marks(segment: Segment) -> Iterator[Action]:
+    why = "no area or duration of the negative peak, which the grading set needs: have the cart send them"
+    for entry in (segment.distal, segment.proximal):
+        marks = entry.motor
+        if marks and (marks.negative_area_mv_ms is None or marks.negative_duration_ms is None):
+            yield _again("complete_marks", entry.recording, why)
+
+
+def _why_larger(segment: Segment) -> Iterator[Action]:
+    distal = segment.distal.recording
+    if segment.nerve == "fibular":
+        yield Action(
+            code="test_accessory_fibular",
+            nerve=segment.nerve,
+            side=segment.side,
+            why="the knee answers more than the ankle: stimulate behind the lateral malleolus too",
+            recordings=(_motor(segment, distal.stimulation_site),),
+        )
+    elif not distal.stimulus.supramaximal:
+        why = "the proximal response is the larger one: raise the distal current until it grows no more"
+        yield _again("repeat_supramaximal", distal, why)
+
+
+_ASKED: Final[Mapping[str, Callable[[Segment], Iterator[Action]]]] = {
+    "martin_gruber_not_excluded": _exclude_anastomosis,
+    "no_proximal_response": _raise_current(
+        "no proximal response: raise the current until it is proven supramaximal"
+    ),
+    "submaximal": _raise_current("the proximal stimulus was not supramaximal: raise the current"),
+    "erb_unproven": _raise_current(
+        "a small response from Erb's point counts only with proof that the stimulus was supramaximal"
+    ),
+    "supramaximal_unproven": _raise_current(
+        "a small response from a deep nerve counts only with proof that the stimulus was supramaximal"
+    ),
+    "costimulation_suspected": _reduce_current,
+    "filter_mismatch": _same_filters,
+    "temperature_low": _warm,
+    "unmarkable": _record_again,
+    "no_distal_response": _no_distal,
+    "area_missing": _complete_marks,
+    "duration_missing": _complete_marks,
+    "proximal_larger": _why_larger,
+    "electrode_drift": _check_electrodes,
+}

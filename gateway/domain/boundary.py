@@ -1,0 +1,88 @@
+"""On the limit: whether a value is so near a limit that its uncertainty could turn the grade.
+
+A value on a limit is graded exactly as the source's inequality says; this only says how near it is. Near is
+within half the 95 % interval of the value, which for marks of a machine is a setting.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Final
+
+from gateway.domain.anatomy import Anatomy
+from gateway.domain.criteria import (
+    CriteriaSet,
+    Floor,
+    Grade,
+    Measure,
+    Rule,
+    applicable,
+    grade,
+    measures,
+    outcome,
+)
+from gateway.domain.norms import NormTable
+from gateway.domain.segments import Segment
+from gateway.domain.thresholds import Thresholds
+from gateway.domain.uncertainty import half_width
+
+_UNTOUCHED: Final = frozenset({Grade.EXCLUDED_SITE, Grade.NOT_LISTED})
+_BESIDE: Final[dict[str, float]] = {"amplitude_ratio": 0.001, "distal_amplitude_mv": 0.001}
+_PERCENT_BESIDE: Final = 0.1
+
+
+def on_the_limit(
+    segment: Segment, criteria: CriteriaSet, norms: NormTable, anatomy: Anatomy, thresholds: Thresholds
+) -> bool:
+    """Whether the grade of `segment` under `criteria` may be another within what its marks are sure of."""
+    if segment.proximal.motor is None or segment.distal.motor is None:
+        return False
+    if grade(segment, criteria, norms, anatomy).grade in _UNTOUCHED:
+        return False
+    if any(_near_floor(segment, criteria.floor, norms)):
+        return True
+    rules = applicable(segment, criteria, anatomy)
+    values = measures(segment)
+    beside = {name: list(_beside(name, segment, rules, thresholds)) for name in values}
+    moved = {name: [values[name], *others] for name, others in beside.items() if others}
+    grades = {
+        outcome(rules, values | dict(zip(moved, other, strict=True))).grade
+        for other in product(*moved.values())
+    }
+    return len(grades) > 1
+
+
+def _beside(
+    measure: Measure, segment: Segment, rules: Sequence[Rule], thresholds: Thresholds
+) -> Iterator[float]:
+    """The values next to each limit that this measure may reach, and the limit itself."""
+    value = measures(segment)[measure]
+    width = _half_width(measure, segment, thresholds)
+    step = _BESIDE.get(measure, _PERCENT_BESIDE)
+    limits = {entry.limit for rule in rules for entry in rule.conditions if entry.quantity == measure}
+    for limit in sorted(limits):
+        if value is not None and abs(value - limit) <= width:
+            yield from (limit - step, limit, limit + step)
+
+
+def _half_width(measure: Measure, segment: Segment, thresholds: Thresholds) -> float:
+    if measure == "distal_amplitude_mv":
+        return _amplitude_width(segment)
+    if measure == "amplitude_ratio":
+        return segment.half_width("amplitude_reduction_percent", thresholds) / 100
+    return segment.half_width(measure, thresholds)
+
+
+def _amplitude_width(segment: Segment) -> float:
+    """Half the 95 % interval of the distal amplitude; 0 where a machine marked it."""
+    return half_width(segment.distal.error("amplitude_mv") or 0.0)
+
+
+def _near_floor(segment: Segment, floor: Floor, norms: NormTable) -> Iterator[bool]:
+    amplitude, width = segment.distal_amplitude_mv, _amplitude_width(segment)
+    if amplitude is None or not width:
+        return
+    if floor.amplitude_mv:
+        yield abs(amplitude - floor.amplitude_mv.limit) <= width
+    norm = norms.motor_norm(segment.nerve, segment.recording_site)
+    if floor.percent_of_lower_limit and norm and norm.amplitude_mv:
+        yield abs(amplitude - floor.percent_of_lower_limit.limit * norm.amplitude_mv / 100) <= width

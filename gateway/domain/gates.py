@@ -1,0 +1,117 @@
+"""Gates: what makes a block doubtful although the numbers say block.
+
+Each gate is a question about one segment in its examination; the answer is the reason it is published
+under. Any of them turns a block into `indeterminate`. A cold limb and other filters or electrodes also take
+away the right to say that there is none. What nobody recorded, and no gate needs, is a caveat.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.domain import temperature
+from gateway.domain.anatomy import Anatomy
+from gateway.domain.martin_gruber import Crossover, MedianOverUlnar, concerns, crossover
+from gateway.domain.recording import Recording
+from gateway.domain.segments import Segment
+from gateway.domain.study import ClinicalFacts
+from gateway.domain.thresholds import Thresholds
+
+# Deep nerves: nobody believes a small response there without proof that all fibres were stimulated.
+_TO_BE_PROVEN: Final[Mapping[str, str]] = {"erb": "erb_unproven", "popliteal_fossa": "supramaximal_unproven"}
+_SET_UP: Final = ("filter_hz", "notch_hz", "montage_id")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What gates look at beside the segment."""
+
+    anatomy: Anatomy
+    thresholds: Thresholds
+    clinical: ClinicalFacts
+    median_over_ulnar: MedianOverUlnar
+
+
+Gate = Callable[[Segment, Circumstances], str | None]
+
+
+def _stimulus(segment: Segment, _: Circumstances) -> str | None:
+    stated = segment.proximal.recording.stimulus.supramaximal
+    if stated is None and segment.proximal.flagged("submaximal_series"):
+        return "submaximal"
+    if stated is None:
+        return _TO_BE_PROVEN.get(segment.proximal_point.site)
+    return None if stated else "submaximal"
+
+
+def _nothing_proximal(segment: Segment, _: Circumstances) -> str | None:
+    unproven = not segment.proximal.recording.stimulus.supramaximal
+    return "no_proximal_response" if unproven and "no_proximal_response" in segment.notes else None
+
+
+def _anastomosis(segment: Segment, about: Circumstances) -> str | None:
+    ends = about.anatomy.ends(segment.nerve, segment.distal_point, segment.proximal_point)
+    if not concerns(segment, ends):
+        return None
+    known = crossover(segment, about.median_over_ulnar, about.thresholds)
+    return None if known is Crossover.EXCLUDED else str(known)
+
+
+def _costimulation(segment: Segment, _: Circumstances) -> str | None:
+    return "costimulation_suspected" if segment.distal.flagged("costimulation_suspected") else None
+
+
+def _acute_onset(_: Segment, about: Circumstances) -> str | None:
+    days = about.clinical.symptom_onset_days
+    return "acute_onset" if days is not None and days < about.thresholds.acute_onset_days.value else None
+
+
+def filter_mismatch(segment: Segment, _: Circumstances) -> str | None:
+    """Whether filters or electrodes are known at both ends and are not the same."""
+    ends = (segment.distal.recording, segment.proximal.recording)
+    return "filter_mismatch" if any(_differ(*ends, name) for name in _SET_UP) else None
+
+
+# In the order reasons are published. Source of order and effect: the published rules of this product.
+GATES: Final[tuple[Gate, ...]] = (
+    _stimulus,
+    _nothing_proximal,
+    _anastomosis,
+    _costimulation,
+    _acute_onset,
+    filter_mismatch,
+)
+
+
+def closed(segment: Segment, about: Circumstances) -> tuple[str, ...]:
+    """The reasons for which a block of this segment is doubtful, in order; empty: it stands."""
+    return tuple(reason for gate in GATES if (reason := gate(segment, about)))
+
+
+def cold(segment: Segment, about: Circumstances) -> bool | None:
+    """Whether the limb was cold at either end; None where nobody measured."""
+    ends = (segment.distal.recording, segment.proximal.recording)
+    known = [temperature.cold(end, about.anatomy, about.thresholds) for end in ends]
+    return None if known == [None, None] else any(known)
+
+
+def unknown(segment: Segment, about: Circumstances) -> Iterator[str]:
+    """What to keep in mind of a segment that was judged: what nobody recorded or what is not the same."""
+    ends = (segment.distal.recording, segment.proximal.recording)
+    where = f"{segment.nerve}:{segment.side}"
+    proximal = segment.proximal.recording
+    if proximal.stimulus.supramaximal is None and _stimulus(segment, about) is None:
+        yield f"supramaximal_unknown:{where}:{proximal.stimulation_site}:{proximal.recording_site}"
+    if cold(segment, about) is None:
+        yield f"temperature_unknown:{where}"
+    if any(end.filter_hz is None for end in ends):
+        yield f"filter_unknown:{where}"
+    if any(end.montage_id is None for end in ends):
+        yield f"montage_unknown:{where}"
+    if _differ(*ends, "gain_uv_per_div"):
+        yield f"gain_differs:{where}"
+
+
+def _differ(distal: Recording, proximal: Recording, name: str) -> bool:
+    near, far = getattr(distal, name), getattr(proximal, name)
+    return near is not None and far is not None and near != far

@@ -1,0 +1,83 @@
+"""Median fibres that reach ulnar muscles: the anastomosis that looks like a block of the ulnar forearm.
+
+Fibres that leave the median nerve in the forearm answer at the ulnar wrist and not at the ulnar elbow.
+Stimulating the median nerve at wrist and elbow over the same ulnar muscle tells: what the elbow gains over
+the wrist is what the ulnar forearm loses. Described by muscle as type I (hypothenar), II (first dorsal
+interosseous) and III (thenar).
+"""
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.domain.recording import Side
+from gateway.domain.rounding import MILLIVOLT_DECIMALS, half_up
+from gateway.domain.segments import Segment
+from gateway.domain.sites import Evoked
+from gateway.domain.thresholds import Thresholds
+
+_NERVE: Final = "ulnar"
+_FOREARM: Final = ("wrist", "below_elbow")
+# Where the median nerve has to be stimulated, recording the ulnar muscle.
+TESTED_FROM: Final = ("median", ("wrist", "elbow"))
+
+
+class Crossover(enum.StrEnum):
+    """What the median stimulation over an ulnar muscle shows."""
+
+    EXCLUDED = "martin_gruber_excluded"
+    NOT_EXCLUDED = "martin_gruber_not_excluded"
+    DEMONSTRATED = "martin_gruber_demonstrated"
+
+
+@dataclass(frozen=True, slots=True)
+class MedianOverUlnar:
+    """The median responses over each ulnar muscle, by side and muscle, then site."""
+
+    amplitudes_mv: Mapping[tuple[Side, str], Mapping[str, float]]
+
+    @classmethod
+    def of(cls, sites: Iterable[Evoked]) -> "MedianOverUlnar":
+        """From the used recordings of a study; a response that could not be marked was not recorded."""
+        nerve, where = TESTED_FROM
+        found: dict[tuple[Side, str], dict[str, float]] = {}
+        for entry in sites:
+            recording, amplitude_mv = entry.recording, entry.amplitude
+            named = recording.stimulation_site in where and recording.site_position_mm is None
+            if recording.nerve == nerve and named and amplitude_mv is not None:
+                muscle = found.setdefault((recording.side, recording.recording_site), {})
+                muscle[recording.stimulation_site] = amplitude_mv
+        return cls(found)
+
+    def gain_mv(self, side: Side, muscle: str) -> float | None:
+        """By how much the elbow answers more than the wrist; None where one was not stimulated."""
+        answers = self.amplitudes_mv.get((side, muscle), {})
+        if set(answers) != set(TESTED_FROM[1]):
+            return None
+        return half_up(answers["elbow"] - answers["wrist"], MILLIVOLT_DECIMALS)
+
+
+def concerns(segment: Segment, ends: tuple[str, str]) -> bool:
+    """Whether an anastomosis could imitate a block here: the ulnar forearm, inching included."""
+    return segment.nerve == _NERVE and ends == _FOREARM
+
+
+def crossover(segment: Segment, median: MedianOverUlnar, thresholds: Thresholds) -> Crossover:
+    """What is known of an anastomosis in an ulnar forearm segment.
+
+    Demonstrated by a gain of at least 1 mV and 60 % of the ulnar loss, excluded by one below 20 %.
+    """
+    gain_mv = median.gain_mv(segment.side, segment.recording_site)
+    distal_mv, proximal_mv = segment.distal.amplitude, segment.proximal.amplitude
+    if gain_mv is None or distal_mv is None or proximal_mv is None:
+        return Crossover.NOT_EXCLUDED
+    loss_mv = half_up(distal_mv - proximal_mv, MILLIVOLT_DECIMALS)
+    least_mv = max(
+        thresholds.martin_gruber_gain_mv.value,
+        half_up(thresholds.martin_gruber_gain_percent.value * loss_mv / 100, MILLIVOLT_DECIMALS),
+    )
+    if gain_mv >= least_mv:
+        return Crossover.DEMONSTRATED
+    excluded = gain_mv <= 0 or 100 * gain_mv < thresholds.martin_gruber_excluded_percent.value * loss_mv
+    return Crossover.EXCLUDED if excluded else Crossover.NOT_EXCLUDED

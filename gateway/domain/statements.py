@@ -1,0 +1,73 @@
+"""What an operator's statement may say, and whether a study says it already.
+
+Whatever passes `check` can be folded into any study: what is impossible is refused where it is stated, not
+where a later recording meets it.
+"""
+
+from dataclasses import fields
+from typing import Final, NamedTuple
+
+from gateway.domain.recording import NO_RESPONSE, Modality, Recording
+from gateway.domain.study import ClinicalFacts, ClinicalStated, DetailStated, Statement, Study, completed
+from gateway.errors import DataError
+
+
+class _Range(NamedTuple):
+    largest: float
+    unit: str
+
+
+# Beyond them it is a slip, not a patient: a century; a normal protein (0.15 to 0.45 g/L) in mg/dL or mg/L.
+_RANGES: Final = {"symptom_onset_days": _Range(36_525, "days"), "csf_protein_g_l": _Range(10, "g/L")}
+_CLINICAL: Final = tuple(entry.name for entry in fields(ClinicalFacts))
+
+
+def check(statement: Statement) -> None:
+    """DataError, placed at the quantity, where the statement says something impossible."""
+    if isinstance(statement, ClinicalStated):
+        _check_clinical(statement)
+    elif isinstance(statement, DetailStated):
+        _check_detail(statement)
+
+
+def _check_clinical(statement: ClinicalStated) -> None:
+    for name, (largest, unit) in _RANGES.items():
+        value = getattr(statement.clinical, name)
+        if value is not None and not 0 <= value <= largest:  # NaN fails every comparison
+            raise DataError(f"is impossible: must be 0 to {largest:g} {unit}; is it in another unit?", name)
+    if not set(statement.forgotten) <= set(_CLINICAL):
+        raise DataError(f"not clinical facts; known: {', '.join(_CLINICAL)}", "forgotten")
+
+
+def _check_detail(statement: DetailStated) -> None:
+    is_flag = statement.name == "supramaximal"
+    if statement.value is not None and isinstance(statement.value, bool) != is_flag:
+        raise DataError("must be yes or no" if is_flag else "must be a number", statement.name)
+    recording = Recording(
+        modality=Modality.MOTOR,
+        nerve=statement.nerve,
+        side=statement.side,
+        recording_site=statement.recording_site or "",
+        stimulation_site=statement.stimulation_site or "",
+        measured=NO_RESPONSE,
+    )
+    completed(recording, (statement,))
+
+
+def said_already(study: Study, statement: Statement) -> bool:
+    """Whether `statement` is the latest word on its subject, so that saying it again changes nothing."""
+    if not isinstance(statement, DetailStated):
+        return study.with_fact(statement) == study
+    words = (entry for entry in reversed(study.details) if _may_meet(entry, statement))
+    latest = next(words, None)
+    return statement.value is None if latest is None else latest == statement
+
+
+def _may_meet(one: DetailStated, other: DetailStated) -> bool:
+    """Whether there can be a recording that both are about."""
+    same = (one.name, one.nerve, one.side) == (other.name, other.nerve, other.side)
+    sites = (
+        (one.recording_site, other.recording_site),
+        (one.stimulation_site, other.stimulation_site),
+    )
+    return same and all(None in pair or pair[0] == pair[1] for pair in sites)
