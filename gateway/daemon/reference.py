@@ -13,7 +13,9 @@ import msgspec
 
 import gateway
 from gateway.domain.anatomy import Anatomy
+from gateway.domain.checklist import ExaminationPlan
 from gateway.domain.criteria import CriteriaSet
+from gateway.domain.differential import DemyelinationCriteria
 from gateway.domain.markers import MarkerSettings
 from gateway.domain.norms import NormTable
 from gateway.domain.thresholds import Thresholds
@@ -53,6 +55,7 @@ def load_reference(
     places = [shipped_data(), *([data_dir] if data_dir else [])]
     sets = _load(places, "criteria", CriteriaSet)
     tables = _load(places, "norms", NormTable)
+    differentials = _load(places, "differential", DemyelinationCriteria)
     anatomies = _load(places, "anatomy", Anatomy)
     grading = grading or DEFAULT_GRADING
     wanted = list(dict.fromkeys(criteria)) if criteria is not None else _usual(sets.values(), grading)
@@ -65,6 +68,8 @@ def load_reference(
         grading=grading,
         markers=_read(shipped_data() / "markers.toml", MarkerSettings),
         thresholds=_read(_last(places, "thresholds.toml"), Thresholds),
+        differentials=tuple(differentials.values()),
+        plan=_read(_last(places, "examination.toml"), ExaminationPlan),
     )
 
 

@@ -4,7 +4,7 @@ An action is a request to the technologist in one sentence. It is published by i
 `recordings` are the ones that settle it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,6 +53,14 @@ def wanted(segment: Segment, reasons: Sequence[str], anatomy: Anatomy) -> Iterat
     for reason, ask in _ASKED.items():
         if reason in reasons:
             yield from ask(segment)
+
+
+def unique(actions: Iterable[Action]) -> tuple[Action, ...]:
+    """By what is published: what is asked for twice is asked once, in the first place."""
+    found: dict[str, Action] = {}
+    for action in actions:
+        found.setdefault(str(action), action)
+    return tuple(found.values())
 
 
 def record_sensory(nerve: str, side: Side, names: Sequence[str]) -> Action:

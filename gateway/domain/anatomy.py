@@ -8,6 +8,7 @@ import enum
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Final
 
 from gateway.domain.recording import Modality, Recording
@@ -91,9 +92,12 @@ class SitePoint:
     position_mm: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Anatomy:
-    """The nerves and muscles this installation knows, and where its facts come from."""
+    """The nerves and muscles this installation knows, and where its facts come from.
+
+    Loaded once, equal to itself only.
+    """
 
     id: str
     source: str
@@ -150,16 +154,20 @@ class Anatomy:
 
         An inching point lies somewhere between its named site and the next one.
         """
-        sites = self.nerves[nerve].sites
-        first = sites.index(distal.site)
-        last = sites.index(proximal.site) + (proximal.position_mm is not None)
-        last = min(max(last, first + 1), len(sites) - 1)
-        return tuple((sites[i], sites[i + 1]) for i in range(first, last))
+        return _touched(
+            self.nerves[nerve].sites, distal.site, proximal.site, proximal.position_mm is not None
+        )
 
     def ends(self, nerve: str, distal: SitePoint, proximal: SitePoint) -> tuple[str, str]:
         """The named sites a segment lies between: its own, for inching those around it."""
         touched = self.named_segments(nerve, distal, proximal)
         return touched[0][0], touched[-1][1]
+
+    def most_distal(self, nerve: str) -> str:
+        """Where the nerve is first stimulated: its most distal site outside compression sites."""
+        entry = self.nerves[nerve]
+        edges = {excluded.distal: excluded.proximal for excluded in entry.excluded}
+        return edges.get(entry.sites[0], entry.sites[0])
 
     def supplies(self, nerve: str, muscle: str) -> bool:
         """Whether a muscle is one of the nerve's own; any is where its muscles are not listed."""
@@ -183,6 +191,18 @@ class Anatomy:
         edges = {site for entry in self.nerves[nerve].excluded for site in (entry.distal, entry.proximal)}
         inner = [pair[1] for pair in self.named_segments(nerve, distal, proximal)[:-1]]
         return tuple(site for site in inner if site in edges)
+
+
+@lru_cache(maxsize=1024)
+def _touched(
+    sites: tuple[str, ...],
+    distal: str,
+    proximal: str,
+    beyond: bool,  # a key of the cache
+) -> tuple[tuple[str, str], ...]:
+    first = sites.index(distal)
+    last = min(max(sites.index(proximal) + beyond, first + 1), len(sites) - 1)
+    return tuple((sites[i], sites[i + 1]) for i in range(first, last))
 
 
 def _check_mdc(code: str | None) -> None:

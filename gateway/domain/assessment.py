@@ -5,12 +5,15 @@ patient's name or identifier.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Final
 
-from gateway.domain.actions import Action
+from gateway.domain.actions import Action, Site
+from gateway.domain.checklist import Step
 from gateway.domain.criteria import CriteriaSet
+from gateway.domain.differential import Differential
 from gateway.domain.findings import Finding
+from gateway.domain.pattern import NO_PATTERN, Mimic, Pattern
 from gateway.domain.quality import Quality
 from gateway.domain.recording import Marks, NoResponse, Recording, Response
 from gateway.domain.sensory import SensoryResult
@@ -40,6 +43,10 @@ class Assessment:
     sensory_normal: bool | None
     mmn: MmnSupport
     guidance: tuple[Action, ...]
+    differentials: tuple[Differential, ...] = ()
+    pattern: Pattern = NO_PATTERN
+    mimics: tuple[Mimic, ...] = ()
+    checklist: tuple[Step, ...] = ()
 
 
 def document(assessment: Assessment, *, study_id: str, gateway_version: str) -> JsonObject:
@@ -71,7 +78,43 @@ def document(assessment: Assessment, *, study_id: str, gateway_version: str) -> 
             "reasons": assessment.mmn.reasons,
             "missing": assessment.mmn.missing,
             "caveats": assessment.mmn.caveats,
+            "pattern": _pattern(assessment.pattern),
+            "mimics": tuple({"name": e.name, "reasons": e.reasons} for e in assessment.mimics),
         },
+        "differential": {entry.criteria.id: _differential(entry) for entry in assessment.differentials},
+        "checklist": tuple({**_made(step.site), "done": step.done} for step in assessment.checklist),
+    }
+
+
+def _pattern(found: Pattern) -> JsonObject:
+    return {
+        "blocked_nerves": tuple(f"{nerve}:{side}" for nerve, side in found.blocked),
+        "upper_limb": found.upper_limb,
+        "lower_limb": found.lower_limb,
+        "asymmetric": found.asymmetric,
+    }
+
+
+def _differential(entry: Differential) -> JsonObject:
+    return {
+        "title": entry.criteria.title,
+        "source": entry.criteria.source,
+        "status": entry.criteria.status,
+        "demyelination": entry.support,
+        "items": {
+            str(item): tuple(f"{nerve}:{side}" for nerve, side in nerves)
+            for item, nerves in entry.items.items()
+        },
+    }
+
+
+def _made(site: Site) -> JsonObject:
+    return {
+        "modality": site.modality,
+        "nerve": site.nerve,
+        "side": site.side,
+        "stimulation_site": site.stimulation_site,
+        "recording_site": site.recording_site,
     }
 
 
@@ -175,6 +218,7 @@ def sensory_object(entry: SensoryResult) -> JsonObject:
         "result": entry.result,
         "amplitude_uv": None if isinstance(entry.evoked.graded, NoResponse) else entry.evoked.amplitude,
         "velocity_m_s": entry.velocity_m_s,
+        "side_difference_percent": entry.side_difference_percent,
         "limits": dict(entry.limits),
         "reasons": entry.reasons,
     }
@@ -189,5 +233,5 @@ def action_object(action: Action) -> JsonObject:
         "stimulation_site": action.stimulation_site,
         "recording_site": action.recording_site,
         "why": action.why,
-        "recordings": tuple(asdict(site) for site in action.recordings),
+        "recordings": tuple(_made(site) for site in action.recordings),
     }

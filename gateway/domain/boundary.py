@@ -56,7 +56,7 @@ def _beside(
 ) -> Iterator[float]:
     """The values next to each limit that this measure may reach, and the limit itself."""
     value = measures(segment)[measure]
-    width = _half_width(measure, segment, thresholds)
+    width = uncertain_by(measure, segment, thresholds)
     step = _BESIDE.get(measure, _PERCENT_BESIDE)
     limits = {entry.limit for rule in rules for entry in rule.conditions if entry.quantity == measure}
     for limit in sorted(limits):
@@ -64,7 +64,8 @@ def _beside(
             yield from (limit - step, limit, limit + step)
 
 
-def _half_width(measure: Measure, segment: Segment, thresholds: Thresholds) -> float:
+def uncertain_by(measure: Measure, segment: Segment, thresholds: Thresholds) -> float:
+    """Half the 95 % interval of what a condition asks about, in its unit."""
     if measure == "distal_amplitude_mv":
         return _amplitude_width(segment)
     if measure == "amplitude_ratio":

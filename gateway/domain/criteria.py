@@ -9,6 +9,7 @@ import enum
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, Literal
 
 from gateway.domain.anatomy import Anatomy, Standing
@@ -39,6 +40,9 @@ _MISSING: Final[Mapping[Measure, str]] = {
     "duration_increase_percent": "duration_missing",
     "distal_amplitude_mv": "amplitude_missing",
 }
+
+
+_MEASURED: Final = operator.attrgetter(*_MISSING)
 
 
 class Grade(enum.StrEnum):
@@ -120,9 +124,9 @@ class Rule:
     except_nerves: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CriteriaSet:
-    """One published (or given) definition of motor conduction block.
+    """One published (or given) definition of motor conduction block; loaded once, equal to itself only.
 
     `remark` is what a reader must know before trusting it; `segments` are those it lists (empty: all).
     """
@@ -170,12 +174,29 @@ def grade(segment: Segment, criteria: CriteriaSet, norms: NormTable, anatomy: An
 def applicable(segment: Segment, criteria: CriteriaSet, anatomy: Anatomy) -> tuple[Rule, ...]:
     """The rules of a set that are about this segment, highest grade first."""
     ends = anatomy.ends(segment.nerve, segment.distal_point, segment.proximal_point)
-    return tuple(rule for rule in criteria.rules if _applies(rule, segment, ends, anatomy))
+    limb = anatomy.nerves[segment.nerve].limb
+    return _applicable(criteria, segment.nerve, limb, ends, "short" if segment.inching else "long")
+
+
+@lru_cache(maxsize=4096)  # a laboratory records some fifty segments, under ten sets
+def _applicable(
+    criteria: CriteriaSet, nerve: str, limb: str, ends: tuple[str, str], length: str
+) -> tuple[Rule, ...]:
+    return tuple(
+        rule
+        for rule in criteria.rules
+        if rule.limb in (None, limb)
+        and rule.length in (None, length)
+        and (not rule.proximal_sites or ends[1] in rule.proximal_sites)
+        and (not rule.segments or any(entry.names(nerve, ends) for entry in rule.segments))
+        and not any(entry.names(nerve, ends) for entry in rule.except_segments)
+        and nerve not in rule.except_nerves
+    )
 
 
 def measures(segment: Segment) -> dict[Measure, float | None]:
     """What conditions ask about, of one segment."""
-    return {measure: getattr(segment, measure) for measure in _MISSING}
+    return dict(zip(_MISSING, _MEASURED(segment), strict=True))
 
 
 def outcome(rules: Sequence[Rule], values: Mapping[Measure, float | None]) -> Graded:
@@ -185,10 +206,15 @@ def outcome(rules: Sequence[Rule], values: Mapping[Measure, float | None]) -> Gr
     """
     missing: dict[str, str] = {}
     for rule in rules:
-        unknown = [_MISSING[entry.quantity] for entry in rule.conditions if values[entry.quantity] is None]
-        if unknown:
-            missing = missing | {name: missing.get(name, rule.grade) for name in unknown}
-        elif all(entry.holds(values[entry.quantity] or 0.0) for entry in rule.conditions):
+        holds: bool | None = True
+        for entry in rule.conditions:
+            value = values[entry.quantity]
+            if value is None:
+                missing.setdefault(_MISSING[entry.quantity], rule.grade)
+                holds = None
+            elif holds and not _COMPARE[entry.op](value, entry.limit):
+                holds = False
+        if holds:
             if set(missing.values()) <= {rule.grade}:
                 return Graded(Grade(rule.grade), rule=rule)
             break
@@ -206,6 +232,11 @@ def _listed(nerve: str, ends: tuple[str, str], criteria: CriteriaSet) -> bool:
     return not criteria.segments or any(entry.names(nerve, ends) for entry in criteria.segments)
 
 
+def percent_of_limit(amplitude_mv: float, lower_limit_mv: float) -> float:
+    """An amplitude in percent of the lower limit of normal, to one decimal."""
+    return quotient(100 * amplitude_mv, lower_limit_mv, 1)
+
+
 def _obstacles(segment: Segment, floor: Floor, norms: NormTable) -> tuple[str, ...]:
     """Why the distal response cannot carry a comparison: absent, unmarked, or below the floor."""
     blocking = tuple(note for note in segment.notes if note in ("unmarkable", "no_distal_response"))
@@ -221,20 +252,6 @@ def _obstacles(segment: Segment, floor: Floor, norms: NormTable) -> tuple[str, .
         norm = norms.motor_norm(segment.nerve, segment.recording_site)
         if norm is None or not norm.amplitude_mv:
             reasons.append("norm_missing")
-        elif not floor.percent_of_lower_limit.holds(quotient(100 * amplitude, norm.amplitude_mv, 1)):
+        elif not floor.percent_of_lower_limit.holds(percent_of_limit(amplitude, norm.amplitude_mv)):
             reasons.append("below_distal_floor")
     return tuple(dict.fromkeys(reasons))
-
-
-def _applies(rule: Rule, segment: Segment, ends: tuple[str, str], anatomy: Anatomy) -> bool:
-    nerve = segment.nerve
-    length = "short" if segment.inching else "long"
-    fits = (
-        rule.limb in (None, anatomy.nerves[nerve].limb),
-        rule.length in (None, length),
-        not rule.proximal_sites or ends[1] in rule.proximal_sites,
-        not rule.segments or any(entry.names(nerve, ends) for entry in rule.segments),
-        not any(entry.names(nerve, ends) for entry in rule.except_segments),
-        nerve not in rule.except_nerves,
-    )
-    return all(fits)

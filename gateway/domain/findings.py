@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.domain.actions import Action, wanted
+from gateway.domain.actions import Action, unique, wanted
 from gateway.domain.boundary import on_the_limit
 from gateway.domain.criteria import BLOCKS, UNASSESSABLE, CriteriaSet, Grade, Graded, grade
-from gateway.domain.gates import Circumstances, closed, cold, filter_mismatch
+from gateway.domain.gates import GATES, Circumstances, Gate, closed, cold, filter_mismatch
 from gateway.domain.norms import NormTable
 from gateway.domain.segments import Segment
 
@@ -63,20 +63,27 @@ def finding(
         finding=gated,
         gates=gates,
         reasons=tuple(reasons),
-        actions=tuple(_asked(segment, chosen.grade, gated, tuple(reasons), about)),
+        actions=unique(_asked(segment, chosen.grade, gated, tuple(reasons), about)),
     )
+
+
+def gates_for(segment: Segment, chosen: Grade) -> tuple[Gate, ...]:
+    """The gates a grade has to pass: a block every one, none only that it could have been seen."""
+    if chosen in UNASSESSABLE:
+        return ()
+    block = chosen in BLOCKS and "proximal_larger" not in segment.notes
+    return GATES if block else (filter_mismatch,)
 
 
 def _gated(segment: Segment, chosen: Grade, about: Circumstances) -> tuple[Grade, Reasons]:
     """The finding that is left of a grade, and the gates that changed it."""
     if chosen in UNASSESSABLE:
         return chosen, ()
-    if chosen in BLOCKS and "proximal_larger" not in segment.notes:
-        gates = closed(segment, about)
+    asked = gates_for(segment, chosen)
+    gates = closed(segment, about, asked)
+    if asked is GATES:
         return (Grade.INDETERMINATE if gates else chosen), gates
-    mismatch = filter_mismatch(segment, about)
-    gates = (mismatch,) if mismatch else ()
-    doubtful = mismatch or cold(segment, about)
+    doubtful = gates or cold(segment, about)
     return (Grade.NOT_ASSESSABLE if doubtful else Grade.NONE), gates
 
 

@@ -5,7 +5,7 @@ under. Any of them turns a block into `indeterminate`. A cold limb and other fil
 away the right to say that there is none. What nobody recorded, and no gate needs, is a caveat.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +19,8 @@ from gateway.domain.thresholds import Thresholds
 
 # Deep nerves: nobody believes a small response there without proof that all fibres were stimulated.
 _TO_BE_PROVEN: Final[Mapping[str, str]] = {"erb": "erb_unproven", "popliteal_fossa": "supramaximal_unproven"}
-_SET_UP: Final = ("filter_hz", "notch_hz", "montage_id")
+# What has to be the same at both ends of a segment.
+SET_UP: Final = ("filter_hz", "notch_hz", "montage_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,8 @@ class Circumstances:
 Gate = Callable[[Segment, Circumstances], str | None]
 
 
-def _stimulus(segment: Segment, _: Circumstances) -> str | None:
+def stimulus(segment: Segment, _: Circumstances) -> str | None:
+    """Whether the proximal stimulus may not have reached all fibres."""
     stated = segment.proximal.recording.stimulus.supramaximal
     if stated is None and segment.proximal.flagged("submaximal_series"):
         return "submaximal"
@@ -44,12 +46,14 @@ def _stimulus(segment: Segment, _: Circumstances) -> str | None:
     return None if stated else "submaximal"
 
 
-def _nothing_proximal(segment: Segment, _: Circumstances) -> str | None:
+def proximal_response(segment: Segment, _: Circumstances) -> str | None:
+    """Whether nothing answered a proximal stimulus that is not stated to be supramaximal."""
     unproven = not segment.proximal.recording.stimulus.supramaximal
     return "no_proximal_response" if unproven and "no_proximal_response" in segment.notes else None
 
 
-def _anastomosis(segment: Segment, about: Circumstances) -> str | None:
+def anastomosis(segment: Segment, about: Circumstances) -> str | None:
+    """Whether median fibres that reach this muscle may imitate the block."""
     ends = about.anatomy.ends(segment.nerve, segment.distal_point, segment.proximal_point)
     if not concerns(segment, ends):
         return None
@@ -57,11 +61,13 @@ def _anastomosis(segment: Segment, about: Circumstances) -> str | None:
     return None if known is Crossover.EXCLUDED else str(known)
 
 
-def _costimulation(segment: Segment, _: Circumstances) -> str | None:
+def costimulation(segment: Segment, _: Circumstances) -> str | None:
+    """Whether another nerve may have been stimulated too at the distal site."""
     return "costimulation_suspected" if segment.distal.flagged("costimulation_suspected") else None
 
 
-def _acute_onset(_: Segment, about: Circumstances) -> str | None:
+def acute_onset(_: Segment, about: Circumstances) -> str | None:
+    """Whether the symptoms are so young that a cut axon may still conduct beyond the lesion."""
     days = about.clinical.symptom_onset_days
     return "acute_onset" if days is not None and days < about.thresholds.acute_onset_days.value else None
 
@@ -69,23 +75,23 @@ def _acute_onset(_: Segment, about: Circumstances) -> str | None:
 def filter_mismatch(segment: Segment, _: Circumstances) -> str | None:
     """Whether filters or electrodes are known at both ends and are not the same."""
     ends = (segment.distal.recording, segment.proximal.recording)
-    return "filter_mismatch" if any(_differ(*ends, name) for name in _SET_UP) else None
+    return "filter_mismatch" if any(_differ(*ends, name) for name in SET_UP) else None
 
 
 # In the order reasons are published. Source of order and effect: the published rules of this product.
 GATES: Final[tuple[Gate, ...]] = (
-    _stimulus,
-    _nothing_proximal,
-    _anastomosis,
-    _costimulation,
-    _acute_onset,
+    stimulus,
+    proximal_response,
+    anastomosis,
+    costimulation,
+    acute_onset,
     filter_mismatch,
 )
 
 
-def closed(segment: Segment, about: Circumstances) -> tuple[str, ...]:
+def closed(segment: Segment, about: Circumstances, asked: Sequence[Gate] = GATES) -> tuple[str, ...]:
     """The reasons for which a block of this segment is doubtful, in order; empty: it stands."""
-    return tuple(reason for gate in GATES if (reason := gate(segment, about)))
+    return tuple(reason for gate in asked if (reason := gate(segment, about)))
 
 
 def cold(segment: Segment, about: Circumstances) -> bool | None:
@@ -100,7 +106,7 @@ def unknown(segment: Segment, about: Circumstances) -> Iterator[str]:
     ends = (segment.distal.recording, segment.proximal.recording)
     where = f"{segment.nerve}:{segment.side}"
     proximal = segment.proximal.recording
-    if proximal.stimulus.supramaximal is None and _stimulus(segment, about) is None:
+    if proximal.stimulus.supramaximal is None and stimulus(segment, about) is None:
         yield f"supramaximal_unknown:{where}:{proximal.stimulation_site}:{proximal.recording_site}"
     if cold(segment, about) is None:
         yield f"temperature_unknown:{where}"

@@ -6,7 +6,7 @@ It disappears when it is done; what is declined, with a reason, becomes a caveat
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from gateway.domain.actions import Action, record_sensory
+from gateway.domain.actions import Action, record_sensory, unique
 from gateway.domain.anatomy import Anatomy
 from gateway.domain.criteria import BLOCKS, Grade
 from gateway.domain.findings import Finding
@@ -31,7 +31,7 @@ def guidance(
         *_asked([entry for entry in others if entry.finding in BLOCKS]),
         *_asked([entry for entry in others if entry.finding not in BLOCKS]),
     ]
-    return tuple(action for name, action in _unique(ordered).items() if name not in declined)
+    return tuple(action for action in unique(ordered) if str(action) not in declined)
 
 
 def _asked(findings: Sequence[Finding]) -> Iterator[Action]:
@@ -50,11 +50,3 @@ def _sensory(
         names = anatomy.nerves[nerve].sensory_nerves
         if names and own_sensory((nerve, side), sensory, anatomy) is None:
             yield record_sensory(nerve, side, names)
-
-
-def _unique(actions: Sequence[Action]) -> dict[str, Action]:
-    """By what is published: what two segments ask for is asked once, where it was most decisive."""
-    found: dict[str, Action] = {}
-    for action in actions:
-        found.setdefault(str(action), action)
-    return found

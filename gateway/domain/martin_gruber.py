@@ -63,21 +63,41 @@ def concerns(segment: Segment, ends: tuple[str, str]) -> bool:
     return segment.nerve == _NERVE and ends == _FOREARM
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """What the median nerve gains against what the ulnar loses, in mV, and what follows.
+
+    Shown from a gain of `least_mv`; None: not tested, or an end has no known amplitude.
+    """
+
+    known: Crossover
+    gain_mv: float | None = None
+    loss_mv: float | None = None
+    least_mv: float | None = None
+
+
 def crossover(segment: Segment, median: MedianOverUlnar, thresholds: Thresholds) -> Crossover:
     """What is known of an anastomosis in an ulnar forearm segment.
 
     Demonstrated by a gain of at least 1 mV and 60 % of the ulnar loss, excluded by one below 20 %.
     """
+    return exchange(segment, median, thresholds).known
+
+
+def exchange(segment: Segment, median: MedianOverUlnar, thresholds: Thresholds) -> Exchange:
+    """The numbers `crossover` rests on."""
     gain_mv = median.gain_mv(segment.side, segment.recording_site)
     distal_mv, proximal_mv = segment.distal.amplitude, segment.proximal.amplitude
     if gain_mv is None or distal_mv is None or proximal_mv is None:
-        return Crossover.NOT_EXCLUDED
+        return Exchange(known=Crossover.NOT_EXCLUDED)
     loss_mv = half_up(distal_mv - proximal_mv, MILLIVOLT_DECIMALS)
     least_mv = max(
         thresholds.martin_gruber_gain_mv.value,
         half_up(thresholds.martin_gruber_gain_percent.value * loss_mv / 100, MILLIVOLT_DECIMALS),
     )
+    known = Crossover.NOT_EXCLUDED
     if gain_mv >= least_mv:
-        return Crossover.DEMONSTRATED
-    excluded = gain_mv <= 0 or 100 * gain_mv < thresholds.martin_gruber_excluded_percent.value * loss_mv
-    return Crossover.EXCLUDED if excluded else Crossover.NOT_EXCLUDED
+        known = Crossover.DEMONSTRATED
+    elif gain_mv <= 0 or 100 * gain_mv < thresholds.martin_gruber_excluded_percent.value * loss_mv:
+        known = Crossover.EXCLUDED
+    return Exchange(known=known, gain_mv=gain_mv, loss_mv=loss_mv, least_mv=least_mv)

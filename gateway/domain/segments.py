@@ -64,6 +64,12 @@ class Segment:
     conduction_velocity_m_s: float | None = None
     notes: tuple[str, ...] = ()
     standard_errors: Mapping[str, float] = field(default_factory=dict)
+    distal_point: SitePoint = field(init=False, compare=False)
+    proximal_point: SitePoint = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "distal_point", point(self.distal.recording))
+        object.__setattr__(self, "proximal_point", point(self.proximal.recording))
 
     def half_width(self, change: Change, thresholds: Thresholds) -> float:
         """Half of the 95 % interval of a change, in percentage points; a machine's where it marked an end."""
@@ -76,20 +82,9 @@ class Segment:
         return self.distal.amplitude
 
     @property
-    def distal_point(self) -> SitePoint:
-        """Where the distal stimulation was."""
-        return point(self.distal.recording)
-
-    @property
-    def proximal_point(self) -> SitePoint:
-        """Where the proximal stimulation was."""
-        return point(self.proximal.recording)
-
-    @property
     def inching(self) -> bool:
         """Whether an end lies between two named sites: a short segment."""
-        points = (self.distal_point, self.proximal_point)
-        return any(end.position_mm is not None for end in points)
+        return self.distal_point.position_mm is not None or self.proximal_point.position_mm is not None
 
 
 def point(recording: Recording) -> SitePoint:

@@ -42,11 +42,13 @@ class SensoryGrade(enum.StrEnum):
 class SensoryResult:
     """One sensory nerve, side and site pair against its limits; `limits` are those that were applied.
 
-    `side_difference_percent`: by how much the amplitude is below that of the other side, where that is told.
+    `distance_mm` runs from the stimulation to the electrode. `side_difference_percent`: by how much the
+    amplitude is below that of the other side, where that is told.
     """
 
     evoked: Evoked
     result: SensoryGrade
+    distance_mm: float | None = None
     velocity_m_s: float | None = None
     limits: Mapping[str, float]
     norm: SensoryNorm | None = None
@@ -119,7 +121,12 @@ def _judged(
     norm = norms.sensory_norm(recording.nerve, recording.stimulation_site, recording.recording_site)
     velocity = _velocity(graded, distance_mm)
     result = SensoryResult(
-        evoked=entry, result=SensoryGrade.NOT_ASSESSABLE, velocity_m_s=velocity, limits={}, norm=norm
+        evoked=entry,
+        result=SensoryGrade.NOT_ASSESSABLE,
+        distance_mm=distance_mm,
+        velocity_m_s=velocity,
+        limits={},
+        norm=norm,
     )
     if norm is None:
         return replace(result, reasons=("norm_missing",))
@@ -165,7 +172,7 @@ def _at_entrapment(result: SensoryResult, *, ulnar_entrapped: bool) -> SensoryRe
 
 
 @dataclass(frozen=True, slots=True)
-class _Limited:
+class Limited:
     """A quantity a table can limit, what it is called beyond its limit, and whether cold slows it."""
 
     name: str
@@ -174,11 +181,11 @@ class _Limited:
     slows: bool = True
 
 
-_LIMITED: Final = {
-    "amplitude_uv": _Limited("amplitude", "amplitude_low", slows=False),
-    "onset_latency_ms": _Limited("onset_latency", "onset_latency_long", at_most=True),
-    "peak_latency_ms": _Limited("peak_latency", "peak_latency_long", at_most=True),
-    "velocity_m_s": _Limited("velocity", "velocity_slow"),
+LIMITED: Final = {
+    "amplitude_uv": Limited("amplitude", "amplitude_low", slows=False),
+    "onset_latency_ms": Limited("onset_latency", "onset_latency_long", at_most=True),
+    "peak_latency_ms": Limited("peak_latency", "peak_latency_long", at_most=True),
+    "velocity_m_s": Limited("velocity", "velocity_slow"),
 }
 
 
@@ -188,7 +195,7 @@ def _limits(
     """The limits of the table that apply to what was recorded, and a caveat for each that does not."""
     limits: dict[str, float] = {}
     caveats: list[str] = []
-    for field, limited in _LIMITED.items():
+    for field, limited in LIMITED.items():
         limit = getattr(norm, field)
         if limit is None:
             continue
@@ -205,7 +212,7 @@ def _beyond(values: Mapping[str, float | None], limits: Mapping[str, float]) -> 
     """What is beyond its limit, by name."""
     found = []
     for field, limit in limits.items():
-        value, limited = values[field], _LIMITED[field]
+        value, limited = values[field], LIMITED[field]
         if value is not None and (value > limit if limited.at_most else value < limit):
             found.append(limited.beyond)
     return tuple(found)

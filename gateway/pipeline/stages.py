@@ -1,8 +1,7 @@
-"""The pipeline: plain functions in two tuples, a nerve or an examination in, the same a step further out.
+"""The pipeline: plain functions, a nerve or an examination in, the same a step further out.
 
-mark → compare for the nerve a recording belongs to, then grade → sense → guide → support for the whole
-examination: a gate may hang on another nerve. Nothing here waits, reads a clock or knows where the recording
-came from.
+mark → compare for the nerve a recording belongs to, then `STUDY_STAGES` for the whole examination: a gate may
+hang on another nerve. Nothing here waits, reads a clock or knows where the recording came from.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,14 +11,17 @@ from typing import Final
 from gateway.domain.actions import Action
 from gateway.domain.anatomy import Anatomy
 from gateway.domain.assessment import Assessment
+from gateway.domain.checklist import ExaminationPlan, Step, checklist
 from gateway.domain.criteria import CriteriaSet
+from gateway.domain.differential import DemyelinationCriteria, Differential, differential
 from gateway.domain.entrapment import ulnar_at_elbow
 from gateway.domain.findings import Finding, finding
 from gateway.domain.gates import Circumstances
 from gateway.domain.guidance import guidance
 from gateway.domain.markers import MarkerSettings
 from gateway.domain.martin_gruber import MedianOverUlnar
-from gateway.domain.norms import NormTable, person_of
+from gateway.domain.norms import NormTable, Person, person_of
+from gateway.domain.pattern import NO_PATTERN, Evidence, Mimic, Pattern, mimics, pattern
 from gateway.domain.recording import Recording
 from gateway.domain.segments import Segment, motor_sites, segments
 from gateway.domain.sensory import SensoryResult, compared_sides, sensory_normal, sensory_results
@@ -39,6 +41,8 @@ class Reference:
     grading: str
     markers: MarkerSettings
     thresholds: Thresholds
+    differentials: tuple[DemyelinationCriteria, ...]
+    plan: ExaminationPlan
 
     @property
     def grading_set(self) -> CriteriaSet:
@@ -72,6 +76,10 @@ class Examination:
     nerves: Mapping[NerveKey, NerveFindings] = field(default_factory=dict)
     mmn: MmnSupport = NOTHING_YET
     guidance: tuple[Action, ...] = ()
+    differentials: tuple[Differential, ...] = ()
+    pattern: Pattern = NO_PATTERN
+    mimics: tuple[Mimic, ...] = ()
+    checklist: tuple[Step, ...] = ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -84,8 +92,31 @@ class Examination:
         return tuple(entry for nerve in self.nerves.values() for entry in nerve.sensory)
 
 
-NerveStage = Callable[[NerveFindings, Reference], NerveFindings]
-StudyStage = Callable[[Examination, Reference], Examination]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judging:
+    """What the stages of one study share: the reference, the norms for this person, the circumstances."""
+
+    reference: Reference
+    person: Person
+    norms: NormTable
+    about: Circumstances
+
+    @classmethod
+    def of(cls, examination: Examination, reference: Reference) -> "Judging":
+        """For an examination whose nerves have been compared."""
+        header = examination.study.header
+        person = person_of(header)
+        sites = (entry for nerve in examination.nerves.values() for entry in nerve.sites)
+        about = Circumstances(
+            anatomy=reference.anatomy,
+            thresholds=reference.thresholds,
+            clinical=header.clinical,
+            median_over_ulnar=MedianOverUlnar.of(sites),
+        )
+        return cls(reference=reference, person=person, norms=reference.norms.for_person(person), about=about)
+
+
+StudyStage = Callable[[Examination, Judging], Examination]
 
 
 def mark(recording: Recording, nerve: NerveFindings, reference: Reference) -> NerveFindings:
@@ -113,41 +144,27 @@ def _completed(entry: Evoked, details: Sequence[DetailStated]) -> Evoked:
     return entry if recording is entry.recording else replace(entry, recording=recording)
 
 
-def grade(examination: Examination, reference: Reference) -> Examination:
+def grade(examination: Examination, judging: Judging) -> Examination:
     """Grade every segment under every set, and gate the grading set's grade to a finding."""
-    about, norms = circumstances(examination, reference), fitted_norms(examination, reference)
-    sets, grading = reference.criteria, reference.grading
-    return replace(
-        examination,
-        nerves={
-            key: replace(
-                nerve,
-                findings=tuple(finding(entry, sets, grading, norms, about) for entry in nerve.segments),
-            )
-            for key, nerve in examination.nerves.items()
-        },
-    )
-
-
-def sense(examination: Examination, reference: Reference) -> Examination:
-    """Judge the SNAPs of every nerve against the norm table, and side against side."""
-    anatomy, thresholds = reference.anatomy, reference.thresholds
-    norms = fitted_norms(examination, reference)
-    grading = reference.grading_set
-    results = [
-        result
-        for (name, side), nerve in examination.nerves.items()
-        for result in sensory_results(
-            nerve.known,
-            norms,
-            anatomy,
-            thresholds,
-            ulnar_entrapped=name == "ulnar"
-            and ulnar_at_elbow(nerve.segments, grading, norms, anatomy, thresholds),
+    sets, grading = judging.reference.criteria, judging.reference.grading
+    nerves = {
+        key: replace(
+            nerve,
+            findings=tuple(
+                finding(entry, sets, grading, judging.norms, judging.about) for entry in nerve.segments
+            ),
         )
-    ]
+        for key, nerve in examination.nerves.items()
+    }
+    return replace(examination, nerves=nerves)
+
+
+def sense(examination: Examination, judging: Judging) -> Examination:
+    """Judge the SNAPs of every nerve against the norm table, and side against side."""
+    thresholds = judging.about.thresholds
+    results = (result for key in examination.nerves for result in _snaps(examination, key, judging))
     by_nerve: dict[NerveKey, list[SensoryResult]] = {}
-    for result in compared_sides(results, thresholds):
+    for result in compared_sides(tuple(results), thresholds):
         by_nerve.setdefault((result.nerve, result.side), []).append(result)
     nerves = {
         key: replace(nerve, sensory=tuple(by_nerve.get(key, ()))) for key, nerve in examination.nerves.items()
@@ -155,46 +172,66 @@ def sense(examination: Examination, reference: Reference) -> Examination:
     return replace(examination, nerves=nerves)
 
 
-def guide(examination: Examination, reference: Reference) -> Examination:
+def _snaps(examination: Examination, key: NerveKey, judging: Judging) -> tuple[SensoryResult, ...]:
+    nerve, norms = examination.nerves[key], judging.norms
+    anatomy, thresholds = judging.about.anatomy, judging.about.thresholds
+    grading = judging.reference.grading_set
+    entrapped = key[0] == "ulnar" and ulnar_at_elbow(nerve.segments, grading, norms, anatomy, thresholds)
+    return sensory_results(nerve.known, norms, anatomy, thresholds, ulnar_entrapped=entrapped)
+
+
+def guide(examination: Examination, judging: Judging) -> Examination:
     """List what is still to record before the electrodes come off."""
-    wanted = guidance(
-        examination.findings, examination.sensory, reference.anatomy, examination.study.declined
-    )
+    declined = examination.study.declined
+    wanted = guidance(examination.findings, examination.sensory, judging.about.anatomy, declined)
     return replace(examination, guidance=wanted)
 
 
-def support(examination: Examination, reference: Reference) -> Examination:
+def support(examination: Examination, judging: Judging) -> Examination:
     """Say what the findings of all nerves amount to."""
     findings, sensory = examination.findings, examination.sensory
-    about, norms = circumstances(examination, reference), fitted_norms(examination, reference)
+    reference, about = judging.reference, judging.about
     grade_of_support, reasons = mmn_support(findings, sensory, about)
-    declined = (f"declined:{action}:{why}" for action, why in examination.study.declined.items())
+    nerves = {nerve for nerve, _ in examination.nerves}
     mmn = MmnSupport(
         support=grade_of_support,
         reasons=reasons,
         missing=tuple(str(action) for action in examination.guidance),
-        caveats=(*caveats(reference.criteria, findings, sensory, norms, about), *declined),
+        caveats=(
+            *caveats(reference.criteria, findings, sensory, judging.norms, about),
+            *reference.norms.caveats(judging.person, nerves),
+            *(f"declined:{action}:{why}" for action, why in examination.study.declined.items()),
+        ),
     )
     return replace(examination, mmn=mmn)
 
 
-def circumstances(examination: Examination, reference: Reference) -> Circumstances:
-    """What the gates look at beside a segment."""
-    sites = (entry for nerve in examination.nerves.values() for entry in nerve.sites)
-    return Circumstances(
-        anatomy=reference.anatomy,
-        thresholds=reference.thresholds,
-        clinical=examination.study.header.clinical,
-        median_over_ulnar=MedianOverUlnar.of(sites),
+def differentiate(examination: Examination, judging: Judging) -> Examination:
+    """Say what pattern the findings make and what else could explain them."""
+    findings, sensory = examination.findings, examination.sensory
+    reference, about, norms = judging.reference, judging.about, judging.norms
+    sites = [entry for nerve in examination.nerves.values() for entry in nerve.sites]
+    differentials = tuple(
+        differential(criteria, findings, sites, sensory, norms, about) for criteria in reference.differentials
+    )
+    evidence = Evidence(
+        findings=findings,
+        sensory=sensory,
+        differentials=differentials,
+        grading=reference.grading_set,
+        norms=norms,
+        about=about,
+    )
+    return replace(
+        examination,
+        differentials=differentials,
+        pattern=pattern(findings, about),
+        mimics=mimics(evidence),
+        checklist=checklist(reference.plan, examination.study.recordings),
     )
 
 
-def fitted_norms(examination: Examination, reference: Reference) -> NormTable:
-    """The norm table for this patient."""
-    return reference.norms.for_person(person_of(examination.study.header))
-
-
-STUDY_STAGES: Final[tuple[StudyStage, ...]] = (grade, sense, guide, support)
+STUDY_STAGES: Final[tuple[StudyStage, ...]] = (grade, sense, guide, support, differentiate)
 
 
 def take(examination: Examination, fact: Fact, reference: Reference) -> Examination:
@@ -217,8 +254,9 @@ def _ordered(nerves: Mapping[NerveKey, NerveFindings], reference: Reference) -> 
 
 
 def _conclude(examination: Examination, reference: Reference) -> Examination:
+    judging = Judging.of(examination, reference)
     for stage in STUDY_STAGES:
-        examination = stage(examination, reference)
+        examination = stage(examination, judging)
     return examination
 
 
@@ -247,4 +285,8 @@ def assessment(examination: Examination, reference: Reference) -> Assessment:
         sensory_normal=sensory_normal(examination.sensory),
         mmn=examination.mmn,
         guidance=examination.guidance,
+        differentials=examination.differentials,
+        pattern=examination.pattern,
+        mimics=examination.mimics,
+        checklist=examination.checklist,
     )

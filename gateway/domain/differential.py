@@ -1,0 +1,224 @@
+"""Signs of demyelination beyond block, by the criteria for CIDP: what else could explain a block.
+
+Items and limits are data (`config/differential/*.toml`). An item counts nerves; what was not recorded, was
+recorded in a cold limb, or has no limit in the norm table is not judged and counts for nothing. Compression
+sites never count.
+"""
+
+import enum
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.domain.anatomy import Standing
+from gateway.domain.criteria import BLOCKS
+from gateway.domain.findings import Finding
+from gateway.domain.gates import Circumstances
+from gateway.domain.norms import NormTable, Status
+from gateway.domain.rounding import quotient
+from gateway.domain.segments import Segment
+from gateway.domain.sensory import SensoryGrade, SensoryResult
+from gateway.domain.sites import Evoked
+from gateway.domain.study import NerveKey
+from gateway.domain.support import own_sensory
+from gateway.domain.temperature import cold
+
+_MEDIAN: Final = "median"
+_TIBIAL: Final = "tibial"
+
+
+class Item(enum.StrEnum):
+    """What demyelination shows as."""
+
+    DISTAL_LATENCY = "distal_latency"
+    VELOCITY = "velocity"
+    BLOCK = "block"
+    DISPERSION = "dispersion"
+    DISTAL_DURATION = "distal_duration"
+
+
+class Demyelination(enum.StrEnum):
+    """How far the items support it."""
+
+    STRONG = "strong"
+    WEAK = "weak"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DurationLimit:
+    """The longest normal distal CMAP, whole complex, at one low-frequency filter (None: at any)."""
+
+    nerve: str
+    muscle: str
+    limit_ms: float
+    low_filter_hz: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemyelinationCriteria:
+    """One published list of items; percentages are of the norm table's limits."""
+
+    id: str
+    title: str
+    source: str
+    status: Status
+    block_set: str
+    latency_above_percent: float
+    velocity_below_percent: float
+    dispersion_percent: float
+    tibial_dispersion_percent: float | None = None
+    duration_at_limit_counts: bool
+    durations: tuple[DurationLimit, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Differential:
+    """The nerves that meet each item of one list, and what they amount to."""
+
+    criteria: DemyelinationCriteria
+    items: Mapping[Item, tuple[NerveKey, ...]]
+    support: Demyelination
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Study:
+    findings: Sequence[Finding]
+    sites: Sequence[Evoked]
+    sensory: Sequence[SensoryResult]
+    norms: NormTable
+    about: Circumstances
+
+
+def differential(
+    criteria: DemyelinationCriteria,
+    findings: Sequence[Finding],
+    sites: Sequence[Evoked],
+    sensory: Sequence[SensoryResult],
+    norms: NormTable,
+    about: Circumstances,
+) -> Differential:
+    """What the study shows of each item of `criteria`; `sites` are the used motor recordings."""
+    study = _Study(findings=findings, sites=sites, sensory=sensory, norms=norms, about=about)
+    asked = {
+        Item.DISTAL_LATENCY: _slow_latency,
+        Item.VELOCITY: _slow_velocity,
+        Item.BLOCK: _blocked,
+        Item.DISPERSION: _dispersed,
+        Item.DISTAL_DURATION: _long,
+    }
+    items = {item: tuple(dict.fromkeys(found(study, criteria))) for item, found in asked.items()}
+    return Differential(criteria=criteria, items=items, support=_support(items))
+
+
+def _support(items: Mapping[Item, tuple[NerveKey, ...]]) -> Demyelination:
+    """Strong: an item in two nerves (durations: in one), or block or a duration beside an item elsewhere."""
+    if not any(items.values()):
+        return Demyelination.NONE
+    two = (Item.DISTAL_LATENCY, Item.VELOCITY, Item.BLOCK, Item.DISPERSION)
+    if any(len(items[item]) >= 2 for item in two):
+        return Demyelination.STRONG
+    for item in (Item.BLOCK, Item.DISTAL_DURATION):
+        elsewhere = {nerve for other, nerves in items.items() if other is not item for nerve in nerves}
+        if any(elsewhere - {nerve} for nerve in items[item]):
+            return Demyelination.STRONG
+    return Demyelination.WEAK
+
+
+def _most_distal(study: _Study) -> Iterator[Evoked]:
+    """The most distal used recording of each nerve, side and muscle, in a warm limb."""
+    seen: set[tuple[NerveKey, str]] = set()
+    for entry in study.sites:
+        recording = entry.recording
+        key = ((recording.nerve, recording.side), recording.recording_site)
+        if key not in seen and not _is_cold(entry, study):
+            yield entry
+        seen.add(key)
+
+
+def _slow_latency(study: _Study, criteria: DemyelinationCriteria) -> Iterator[NerveKey]:
+    for entry in _most_distal(study):
+        recording = entry.recording
+        nerve = (recording.nerve, recording.side)
+        norm = study.norms.motor_norm(recording.nerve, recording.recording_site)
+        latency_ms = entry.motor.onset_latency_ms if entry.motor else None
+        if norm is None or not norm.onset_latency_ms or norm.distance_mm is None or latency_ms is None:
+            continue
+        tolerance_mm = study.about.thresholds.latency_distance_mm.value
+        lengths = (recording.distance_to_recording_mm, recording.distance_mm)
+        length_mm = next((length for length in lengths if length is not None), None)
+        if length_mm is None or abs(length_mm - norm.distance_mm) > tolerance_mm:
+            continue
+        carpal_tunnel = nerve[0] == _MEDIAN and not _own_snap_normal(nerve, study)
+        above = quotient(100 * (latency_ms - norm.onset_latency_ms), norm.onset_latency_ms, 1)
+        if above >= criteria.latency_above_percent and not carpal_tunnel:
+            yield nerve
+
+
+def _own_snap_normal(nerve: NerveKey, study: _Study) -> bool:
+    return own_sensory(nerve, study.sensory, study.about.anatomy) is SensoryGrade.NORMAL
+
+
+def _slow_velocity(study: _Study, criteria: DemyelinationCriteria) -> Iterator[NerveKey]:
+    for segment in _eligible(study):
+        norm = study.norms.motor_norm(segment.nerve, segment.recording_site)
+        ends = (segment.distal_point.site, segment.proximal_point.site)
+        limit = norm.velocity_limit(*ends) if norm and not segment.inching else None
+        velocity = segment.conduction_velocity_m_s
+        if limit and velocity is not None and not _cold_segment(segment, study):
+            below = quotient(100 * (limit - velocity), limit, 1)
+            if below >= criteria.velocity_below_percent:
+                yield segment.nerve, segment.side
+
+
+def _blocked(study: _Study, criteria: DemyelinationCriteria) -> Iterator[NerveKey]:
+    for entry in study.findings:
+        if entry.grades.get(criteria.block_set) in BLOCKS and not entry.gates:
+            yield entry.segment.nerve, entry.segment.side
+
+
+def _dispersed(study: _Study, criteria: DemyelinationCriteria) -> Iterator[NerveKey]:
+    for segment in _eligible(study):
+        increase = segment.duration_increase_percent
+        if increase is None or _cold_segment(segment, study):
+            continue
+        tibial = criteria.tibial_dispersion_percent if segment.nerve == _TIBIAL else None
+        far = increase > criteria.dispersion_percent if tibial is None else increase >= tibial
+        if far:
+            yield segment.nerve, segment.side
+
+
+def _long(study: _Study, criteria: DemyelinationCriteria) -> Iterator[NerveKey]:
+    for entry in _most_distal(study):
+        recording = entry.recording
+        lasts_ms = entry.motor.total_duration_ms if entry.motor else None
+        limit_ms = _duration_limit(entry, criteria.durations)
+        if lasts_ms is None or limit_ms is None:
+            continue
+        if lasts_ms > limit_ms or (criteria.duration_at_limit_counts and lasts_ms == limit_ms):
+            yield recording.nerve, recording.side
+
+
+def _duration_limit(entry: Evoked, limits: Iterable[DurationLimit]) -> float | None:
+    recording = entry.recording
+    low_hz = recording.filter_hz[0] if recording.filter_hz else None
+    for limit in limits:
+        same = (limit.nerve, limit.muscle) == (recording.nerve, recording.recording_site)
+        if same and limit.low_filter_hz in (None, low_hz):
+            return limit.limit_ms
+    return None
+
+
+def _eligible(study: _Study) -> Iterator[Segment]:
+    for entry in study.findings:
+        segment = entry.segment
+        if segment.standing is Standing.ELIGIBLE and not segment.crossover:
+            yield segment
+
+
+def _cold_segment(segment: Segment, study: _Study) -> bool:
+    return _is_cold(segment.distal, study) or _is_cold(segment.proximal, study)
+
+
+def _is_cold(entry: Evoked, study: _Study) -> bool:
+    return cold(entry.recording, study.about.anatomy, study.about.thresholds) is True
