@@ -13,7 +13,7 @@ from typing import Final
 from gateway.domain.anatomy import Standing
 from gateway.domain.criteria import BLOCKS
 from gateway.domain.findings import Finding
-from gateway.domain.gates import Circumstances
+from gateway.domain.gates import Circumstances, closed
 from gateway.domain.norms import NormTable, Status
 from gateway.domain.rounding import quotient
 from gateway.domain.segments import Segment
@@ -173,7 +173,7 @@ def _slow_velocity(study: _Study, criteria: DemyelinationCriteria) -> Iterator[N
 
 def _blocked(study: _Study, criteria: DemyelinationCriteria) -> Iterator[NerveKey]:
     for entry in study.findings:
-        if entry.grades.get(criteria.block_set) in BLOCKS and not entry.gates:
+        if entry.grades.get(criteria.block_set) in BLOCKS and not closed(entry.segment, study.about):
             yield entry.segment.nerve, entry.segment.side
 
 
