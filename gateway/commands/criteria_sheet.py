@@ -97,7 +97,7 @@ nerve, same side, is normal; of several the worst counts. The first line that ap
 | not assessable | a block whose sensory nerve was not recorded, or no segment that could be judged | [ ] |
 | none | otherwise | [ ] |
 
-A block where the response falls in health (below) counts for no nerve. Sensory results at a known entrapment
+A block where the response falls in health (tibial nerve at the knee) counts for no nerve. Sensory results at a known entrapment
 count as not recorded. Conduction-block rules are never applied to SNAPs."""
 
 _SENSORY: Final = """\

@@ -1,0 +1,1 @@
+"""What it costs to assess a study whose curves have been marked."""
