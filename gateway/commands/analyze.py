@@ -56,7 +56,7 @@ def command(
     fold, code = _read(files, Reading(anatomy=reference.anatomy, limits=limits, polarity=polarity))
     as_text = form == "text" or (form is None and sys.stdout.isatty())
     for study in fold.studies:
-        click.echo(_assessed(study, reference, as_text=as_text))
+        click.echo(assessed(study, reference, as_text=as_text))
     return code
 
 
@@ -90,7 +90,8 @@ def _reference(criteria: Sequence[str], norms: str | None, analysis: AnalysisSec
         raise UsageError(str(error)) from error
 
 
-def _assessed(study: Study, reference: Reference, *, as_text: bool) -> str:
+def assessed(study: Study, reference: Reference, *, as_text: bool) -> str:
+    """The assessment of a study, as text or as a document in one line."""
     result = assessment(examine(study, reference), reference)
     if as_text:
         return assessment_text(result)

@@ -15,7 +15,19 @@ from gateway.commands.terminal import printable
 from gateway.errors import GatewayError
 
 # Command name to module; a module is imported when its command runs, so that each starts with what it needs.
-_COMMANDS: Final = ("analyze", "capture", "config", "conformance", "demo", "hl7", "ledger", "run", "simulate")
+_COMMANDS: Final = (
+    "analyze",
+    "capture",
+    "config",
+    "conformance",
+    "criteria",
+    "demo",
+    "hl7",
+    "ledger",
+    "run",
+    "simulate",
+    "studies",
+)
 _INTERRUPTED: Final = 128 + signal.SIGINT
 _USAGE: Final = 64
 

@@ -44,6 +44,8 @@ logger = logging.getLogger(__name__)
 
 _EMBEDDED: Final = "embedded"
 _HOUSEKEEPING_S: Final = 1.0
+# What an operator states is taken up within a second.
+_HEARING_S: Final = 0.5
 # The service manager kills after 30 s; working off what is queued takes milliseconds unless the disk hangs.
 _DRAIN_DEADLINE_S: Final = 10.0
 # A receiver that is there answers in milliseconds; one that is not is not waited for.
@@ -233,8 +235,11 @@ def _sinks(parts: _Parts, mqtt: MqttSettings | None) -> dict[str, Job]:
 
 
 def _inputs(parts: _Parts) -> dict[str, Job]:
-    """Every driver, and the housekeeping that ends examinations and clears retained messages."""
-    jobs: dict[str, Job] = {"housekeeping": lambda: _housekeeping(parts)}
+    """Every driver, the ear for operators, and what ends examinations and clears retained messages."""
+    jobs: dict[str, Job] = {
+        "housekeeping": lambda: _housekeeping(parts),
+        "statements": lambda: _hearing(parts),
+    }
     for section in parts.settings.drivers:
         driver = _driver(section, parts.settings.limits, parts.reference, parts.clock)
         intake = parts.journal.intake(section.name, section.cart, parts.runner.deliver)
@@ -247,6 +252,13 @@ async def _housekeeping(parts: _Parts) -> None:
         await parts.runner.end_silent(parts.settings.gateway.exam_timeout_s)
         await parts.runner.clear_due()
         await asyncio.sleep(_HOUSEKEEPING_S)
+
+
+async def _hearing(parts: _Parts) -> None:
+    """Look for what operators put into the journal, in the index of what is not done."""
+    while True:
+        await parts.runner.hear()
+        await asyncio.sleep(_HEARING_S)
 
 
 @contextlib.asynccontextmanager

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from gateway.domain.assessment import Assessment
 from gateway.domain.recording import Recording
 from gateway.domain.sites import Evoked
-from gateway.domain.study import Study, StudyOpened
+from gateway.domain.study import Study, StudyOpened, completed
 from gateway.pipeline.stages import Examination, Reference, assessment
 from gateway.protocols.alerts import Alert, alert_from, alert_object
 from gateway.protocols.numbering import Numbering
@@ -114,17 +114,21 @@ def _stored(
 
 
 def _arrived(fact: JournaledFact, after: Examination) -> Evoked | None:
-    """The recording this fact brought, as marked."""
+    """The recording this fact brought, as marked, perhaps with what an operator had stated about it."""
     if not isinstance(fact.fact, Recording):
         return None
     evoked = after.nerves[(fact.fact.nerve, fact.fact.side)].evoked
-    return next(entry for entry in reversed(evoked) if entry.recording == fact.fact)
+    forms = (fact.fact, completed(fact.fact, after.study.details))
+    return next(entry for entry in reversed(evoked) if entry.recording in forms)
 
 
 def _wants(
     destination: Destination, fact: JournaledFact, before: Examination | None, after: Examination
 ) -> bool:
-    """Every engine wants the end and what changes after it; only some want the end of a nerve study."""
+    """Every engine wants the end and what changes after it; only some want the end of a nerve study.
+
+    What an operator states before the end goes with the next of these, after it with a message of its own.
+    """
     if before is None:
         return False
     if after.study.ended:

@@ -88,6 +88,10 @@ class Runner:
         else:
             self.recovered.set()
 
+    async def hear(self) -> None:
+        """Queue what other processes put into the journal since the last look."""
+        await self.deliver(await self._journal.from_others())
+
     async def run(self) -> None:
         """Work off what was left, then the queue, for ever.
 
@@ -167,7 +171,8 @@ class Runner:
             return Examination(study=Study(header=fact.fact.header))
         if fact.id > at_hand.last_fact:
             return take(before, fact.fact, self._reference)
-        # It was set aside when its turn was, and newer ones were not: the end may lie behind it already.
+        # It was set aside when its turn was, or came from outside and was seen late, and newer ones were not:
+        # the end may lie behind it already.
         stored = await self._studies.load(fact.code, also=fact.id)
         return examine(stored.study or before.study, self._reference)
 

@@ -1,8 +1,9 @@
 """The journal: raw input before it is acknowledged, facts in the order they came.
 
 A recording's identity is the hash of its content: sent again after a lost link it is the same recording.
-Facts carry the receive time, the device's time and their offset, and the boot they came in; their order is
-the order of arrival, whatever a clock says.
+Facts carry the receive time, the device's time and their offset, the boot they came in and who stated them;
+their order is the order of arrival, whatever a clock says. Another process may add facts beside the gateway
+(`gateway.store.visit`): numbers are given in the order of the commits, so what lies behind a number is new.
 """
 
 import hashlib
@@ -13,15 +14,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-import msgspec
-
 from gateway.domain.recording import Recording
-from gateway.domain.study import ExamEnded, Fact, StudyHeader, StudyOpened
+from gateway.domain.study import Fact, StudyHeader, StudyOpened
 from gateway.errors import DataError
-from gateway.formats.study_json import decode_header, decode_recording, header_object, recording_object
+from gateway.formats.fact_json import decode, encode
 from gateway.ports import Clock, Session
 from gateway.protocols.telemetry import study_code
 from gateway.store.database import Database
+from gateway.store.repeats import already_said
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +47,7 @@ class Journal:
         self._clock = clock
         self._boot_id = boot_id
         self._key: Final = key
+        self._heard = 0  # the newest fact of other processes, or left by them, that was asked for
 
     @classmethod
     async def open(cls, database: Database, clock: Clock, boot_id: str) -> "Journal":
@@ -63,11 +64,19 @@ class Journal:
     async def add(self, code: str, fact: Fact) -> Sequence[JournaledFact]:
         """Journal a fact about a study that is already known, such as its end."""
         stamp = self._stamp()
-        return await self._database.write(lambda c: _add_known(c, code, fact, stamp))
+        return await self._database.write(lambda c: add_known(c, code, [fact], stamp))
 
     async def unprocessed(self) -> Sequence[JournaledFact]:
         """The facts whose results a crash or a stop kept from being stored, in order."""
-        return tell_unreadable(await self._database.write(_unprocessed))
+        return self._hear(await self._database.write(_unprocessed))
+
+    async def from_others(self) -> Sequence[JournaledFact]:
+        """The facts that other processes journaled since the last look, or `unprocessed`, in order."""
+        return self._hear(await self._database.write(lambda c: _from_others(c, self._heard, self._boot_id)))
+
+    def _hear(self, found: Sequence["JournaledFact | Unreadable"]) -> Sequence[JournaledFact]:
+        self._heard = max((entry.id for entry in found), default=self._heard)
+        return tell_unreadable(found)
 
     async def _deliver(
         self, driver: str, cart: str, header: StudyHeader, facts: Sequence[Fact], deliver: Deliver
@@ -85,35 +94,43 @@ class Journal:
 
         await deliver(await self._database.write(work))
 
-    def _stamp(self) -> "_Stamp":
-        return _Stamp(self._clock.now(), self._clock.monotonic(), self._boot_id)
+    def _stamp(self) -> "Stamp":
+        return Stamp(self._clock.now(), self._clock.monotonic(), self._boot_id)
 
 
 @dataclass(frozen=True, slots=True)
-class _Stamp:
+class Stamp:
+    """When a fact came, in which life of which process, and the user who stated it."""
+
     received_at: datetime
     monotonic_s: float
     boot_id: str
+    stated_by: str | None = None
 
 
-def _add_known(connection: sqlite3.Connection, code: str, fact: Fact, stamp: _Stamp) -> list[JournaledFact]:
+def add_known(
+    connection: sqlite3.Connection, code: str, facts: Iterable[Fact], stamp: Stamp
+) -> list[JournaledFact]:
+    """In a transaction: insert what is new about a study; nothing where there is no such study."""
     row = connection.execute("SELECT cart FROM study WHERE code = ?", (code,)).fetchone()
-    return [] if row is None else _add(connection, code, row["cart"], [fact], stamp)
+    return [] if row is None else _add(connection, code, row["cart"], facts, stamp)
 
 
 def _add(
-    connection: sqlite3.Connection, code: str, cart: str, facts: Iterable[Fact], stamp: _Stamp
+    connection: sqlite3.Connection, code: str, cart: str, facts: Iterable[Fact], stamp: Stamp
 ) -> list[JournaledFact]:
     """Insert the facts that are new; what the study already says is dropped."""
     added = []
     for fact in facts:
-        kind, body, identity = _row(fact)
-        if _already_said(connection, code, kind, body):
+        kind, body = encode(fact)
+        if already_said(connection, code, fact, body):
             continue
+        identity = hashlib.sha256(body).hexdigest() if isinstance(fact, Recording) else None
         device_time = fact.recorded_at if isinstance(fact, Recording) else None
         cursor = connection.execute(
             "INSERT INTO fact (study, kind, identity, body, received_at, boot_id, monotonic_s, device_time,"
-            " device_offset_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (study, identity) DO NOTHING",
+            " device_offset_s, stated_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (study, identity) DO NOTHING",
             (
                 code,
                 kind,
@@ -124,21 +141,12 @@ def _add(
                 stamp.monotonic_s,
                 device_time,
                 _offset_s(device_time, stamp.received_at),
+                stamp.stated_by,
             ),
         )
         if cursor.rowcount:
             added.append(JournaledFact(id=cursor.lastrowid or 0, code=code, cart=cart, fact=fact))
     return added
-
-
-def _row(fact: Fact) -> tuple[str, bytes, str | None]:
-    """The kind, the body and (for a recording) the identity a fact is stored under."""
-    if isinstance(fact, StudyOpened):
-        return "opened", msgspec.json.encode(header_object(fact.header)), None
-    if isinstance(fact, ExamEnded):
-        return "ended", fact.by.encode(), None
-    body = msgspec.json.encode(recording_object(fact))
-    return "recording", body, hashlib.sha256(body).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +165,7 @@ def read_facts(rows: Iterable[sqlite3.Row]) -> list[JournaledFact | Unreadable]:
 
 def _read_fact(row: sqlite3.Row) -> JournaledFact | Unreadable:
     try:
-        fact = _decoded(row["kind"], row["body"])
+        fact = decode(row["kind"], row["body"])
     except DataError as error:
         return Unreadable(id=row["id"], code=row["study"], reason=str(error))
     return JournaledFact(id=row["id"], code=row["study"], cart=row["cart"], fact=fact)
@@ -175,30 +183,6 @@ def tell_unreadable(found: Iterable[JournaledFact | Unreadable]) -> list[Journal
     return readable
 
 
-def _decoded(kind: str, body: bytes) -> Fact:
-    if kind == "opened":
-        return StudyOpened(decode_header(body))
-    if kind == "recording":
-        return decode_recording(body)
-    try:
-        return ExamEnded(by=msgspec.convert(body.decode(), type=ExamEnded.__annotations__["by"]))
-    except (UnicodeDecodeError, msgspec.ValidationError) as error:
-        raise DataError("not a way to end an examination", kind) from error
-
-
-def _already_said(connection: sqlite3.Connection, code: str, kind: str, body: bytes) -> bool:
-    """Whether the study has this header already, or is over already (or has nothing to end)."""
-    if kind == "opened":
-        query = "SELECT body FROM fact WHERE study = ? AND kind = 'opened' ORDER BY id DESC LIMIT 1"
-        row = connection.execute(query, (code,)).fetchone()
-        return row is not None and row["body"] == body
-    if kind == "ended":
-        query = "SELECT kind FROM fact WHERE study = ? AND kind <> 'opened' ORDER BY id DESC LIMIT 1"
-        row = connection.execute(query, (code,)).fetchone()
-        return row is None or row["kind"] == "ended"
-    return False
-
-
 def _offset_s(device_time: str | None, received_at: datetime) -> float | None:
     if device_time is None:
         return None
@@ -210,6 +194,17 @@ def _unprocessed(connection: sqlite3.Connection) -> list[JournaledFact | Unreada
     rows = connection.execute(
         "SELECT fact.id, study, cart, kind, body FROM fact JOIN study ON study.code = fact.study"
         " WHERE processed = 0 ORDER BY fact.id"
+    )
+    return read_facts(rows)
+
+
+def _from_others(
+    connection: sqlite3.Connection, heard: int, boot_id: str
+) -> list[JournaledFact | Unreadable]:
+    rows = connection.execute(
+        "SELECT fact.id, study, cart, kind, body FROM fact JOIN study ON study.code = fact.study"
+        " WHERE processed = 0 AND fact.id > ? AND boot_id <> ? ORDER BY fact.id",
+        (heard, boot_id),
     )
     return read_facts(rows)
 

@@ -83,7 +83,8 @@ def _stored_object(text: str, place: str) -> JsonObject:
 
 def _open_codes(connection: sqlite3.Connection) -> list[str]:
     rows = connection.execute(
-        "SELECT study FROM fact WHERE id IN (SELECT max(id) FROM fact WHERE kind <> 'opened' GROUP BY study)"
+        "SELECT study FROM fact WHERE id IN (SELECT max(id) FROM fact"
+        " WHERE kind IN ('recording', 'ended') GROUP BY study)"
         " AND kind = 'recording'"
     )
     return [row["study"] for row in rows]

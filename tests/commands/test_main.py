@@ -10,8 +10,29 @@ from gateway.commands.main import run
 from gateway.formats import study_json
 from tests.factories import motor, study
 
-COMMANDS = ["analyze", "capture", "config", "conformance", "demo", "hl7", "ledger", "run", "simulate"]
-NESTED = ["config check", "config show", "hl7 listen", "hl7 validate"]
+COMMANDS = [
+    "analyze",
+    "capture",
+    "config",
+    "conformance",
+    "demo",
+    "hl7",
+    "ledger",
+    "run",
+    "simulate",
+    "studies",
+]
+NESTED = [
+    "config check",
+    "config show",
+    "hl7 listen",
+    "hl7 validate",
+    "studies decline",
+    "studies end",
+    "studies list",
+    "studies set",
+    "studies show",
+]
 
 Capture = pytest.CaptureFixture[str]
 
@@ -55,6 +76,8 @@ def test_the_version_is_the_packages(capsys: Capture) -> None:
         ([], "Missing command.", "emg-gateway --help"),
         (["config"], "Missing command.", "emg-gateway config --help"),
         (["hl7"], "Missing command.", "emg-gateway hl7 --help"),
+        (["studies"], "Missing command.", "emg-gateway studies --help"),
+        (["studies", "set", "S-1"], "Missing argument 'KEY=VALUE...'.", "emg-gateway studies set --help"),
         (["nope"], "No such command 'nope'.", "emg-gateway --help"),
         (["config", "chek"], "No such command 'chek'.", "emg-gateway config --help"),
         (["analyze"], "Missing argument 'FILE...'.", "emg-gateway analyze --help"),

@@ -1,6 +1,7 @@
 """The runner over a real store: whatever interrupts it, what follows from a fact is stored once, in order."""
 
 import asyncio
+import json
 import logging
 import sqlite3
 from collections.abc import AsyncIterator
@@ -12,7 +13,18 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.study import ExamEnded, Fact, Patient, StudyHeader, StudyOpened
+from gateway.domain.recording import Side
+from gateway.domain.study import (
+    ClinicalFacts,
+    ClinicalStated,
+    DetailStated,
+    ExamEnded,
+    Fact,
+    Patient,
+    Statement,
+    StudyHeader,
+    StudyOpened,
+)
 from gateway.pipeline.publication import Destination, Publication
 from gateway.pipeline.runner import Runner
 from gateway.pipeline.stages import Reference
@@ -21,6 +33,7 @@ from gateway.store.database import Database, open_database
 from gateway.store.journal import Journal
 from gateway.store.outbox import Outbox, Results
 from gateway.store.studies import StoredStudy, Studies
+from gateway.store.visit import visit
 from tests.factories import header, median, median_sensory, motor, motor_marks, reference, sensory
 from tests.fakes import FakeClock
 
@@ -39,6 +52,8 @@ BLOCKED = median(
 )
 SNAP = median_sensory()
 END = ExamEnded(by="device")
+SIGNS = ClinicalStated(clinical=ClinicalFacts(umn_signs=True))
+COLD = DetailStated(name="skin_temperature_c", value=28.0, nerve="median", side=Side.RIGHT)
 EXAMINATION: tuple[Fact, ...] = (WRIST, BLOCKED, SNAP, motor("wrist"), END)
 
 
@@ -553,6 +568,141 @@ async def test_what_was_queued_when_the_gateway_stopped_is_worked_off_after_the_
         found = await again.stored()
 
     assert found == await undisturbed(tmp_path / "undisturbed", *EXAMINATION)
+
+
+def state(path: Path, *facts: Statement | ExamEnded) -> None:
+    """Let an operator state `facts`, as another process does."""
+    with visit(path / "gateway.db") as here:
+        assert here.state(here.study("S-1").code, facts, by="anna", clock=FakeClock()) == len(facts)
+
+
+SUPPORT = "SELECT payload FROM outbox WHERE topic LIKE '%/assessment' ORDER BY id"
+
+
+async def supports(here: Desk) -> list[str]:
+    """What the assessments on the screens said, one after the other."""
+    return [json.loads(payload)["data"]["mmn"]["support"] for (payload,) in await here.rows(SUPPORT)]
+
+
+async def test_what_is_stated_is_graded_at_once_and_reported_at_the_end(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        async with here.running():
+            await here.take(WRIST, BLOCKED, SNAP)
+            await here.runner.drain()
+            messages = await here.messages()
+            state(tmp_path, SIGNS)
+            await here.runner.hear()
+            await here.runner.drain()
+            assert await here.messages() == messages
+            await here.take(END)
+
+        assert (await supports(here))[-2:] == ["definite", "against"]
+        assert await here.messages() == [*messages, "6"]
+
+
+async def test_what_is_stated_after_the_end_sends_a_corrected_message(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        async with here.running():
+            await here.take(WRIST, BLOCKED, SNAP, END)
+            await here.runner.drain()
+            messages = await here.messages()
+            state(tmp_path, SIGNS, COLD)
+            await here.runner.hear()
+            await here.runner.hear()
+
+        assert await here.messages() == [*messages, "6", "7"]
+        assert await here.ends() == ["device"]
+        assert len(await here.rows("SELECT clear_at FROM study WHERE clear_at NOT NULL")) == 1
+
+
+async def test_an_operator_can_end_an_examination(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        async with here.running():
+            await here.take(WRIST)
+            await here.runner.drain()
+            state(tmp_path, ExamEnded(by="operator"))
+            await here.runner.hear()
+            await here.runner.drain()
+            here.clock.advance(SILENCE_S)
+            await here.runner.end_silent(SILENCE_S)
+
+        assert await here.ends() == ["operator"]
+        assert await here.messages() == ["3"]
+
+
+async def test_what_was_stated_while_nothing_ran_is_worked_off_at_the_start_once(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here, here.running():
+        await here.take(WRIST, BLOCKED, SNAP, END)
+    state(tmp_path, SIGNS)
+
+    async with desk(tmp_path) as again:
+        async with again.running():
+            assert again.outbox.order == [6]
+            await again.runner.hear()
+            state(tmp_path, COLD)
+            await again.runner.hear()
+
+        assert again.outbox.order == [6, 7]
+
+
+async def test_a_detail_stated_before_its_recording_counts_when_that_comes(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        async with here.running():
+            await here.take(WRIST)
+            state(tmp_path, COLD)
+            await here.runner.hear()
+            await here.take(BLOCKED, END)
+
+        assert all(processed for _, processed in await here.facts())
+        assert await here.messages() == ["5"]
+
+
+async def test_a_statement_that_is_seen_late_finds_its_place(tmp_path: Path) -> None:
+    """The end lies behind it in the journal: what is stated counts, what ended stays so."""
+    clock = FakeClock()
+    async with desk(tmp_path / "late", clock) as here:
+        async with here.running():
+            await here.take(WRIST, BLOCKED, SNAP)
+            await here.runner.drain()
+            state(tmp_path / "late", SIGNS, ClinicalStated(clinical=ClinicalFacts(umn_signs=False)))
+            state(tmp_path / "late", ExamEnded(by="operator"))
+            await here.take(motor("wrist"), END)
+            await here.runner.drain()
+            await here.runner.hear()
+
+        assert here.outbox.order == [1, 2, 3, 4, 8, 9, 5, 6, 7]
+        late = (await here.rows(SUPPORT))[-1]
+        assert len(await here.rows("SELECT clear_at FROM study WHERE clear_at NOT NULL")) == 1
+        stored = await here.studies.load((await here.rows("SELECT code FROM study"))[0][0])
+    assert stored.study is not None
+    assert stored.study.ended
+
+    async with desk(tmp_path / "in order", clock) as here:
+        async with here.running():
+            signs = (SIGNS, ClinicalStated(clinical=ClinicalFacts(umn_signs=False)))
+            await here.take(WRIST, BLOCKED, SNAP, *signs, motor("wrist"), END)
+        in_order = (await here.rows(SUPPORT))[-1]
+    assert json.loads(*late)["data"] == json.loads(*in_order)["data"]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before its results", "after its results"])
+@pytest.mark.parametrize("fact", range(6, 8))
+async def test_a_crash_over_what_was_stated_changes_nothing(tmp_path: Path, fact: int, after: bool) -> None:
+    facts = (WRIST, BLOCKED, SNAP, END)
+    async with desk(tmp_path / "crashed") as here:
+        here.outbox.crash_before, here.outbox.crash_after = (0, fact) if after else (fact, 0)
+        await here.take(*facts)
+        state(tmp_path / "crashed", SIGNS, COLD)
+        await here.runner.hear()
+        with pytest.raises(Crash):
+            await here.runner.run()
+
+    async with desk(tmp_path / "crashed") as again:
+        async with again.running():
+            await again.runner.hear()
+        found = await again.stored()
+
+    assert found == await undisturbed(tmp_path / "undisturbed", *facts, SIGNS, COLD)
 
 
 def _sql(folder: Path, *statements: str) -> None:

@@ -3,8 +3,19 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from gateway.domain.recording import Recording
-from gateway.domain.study import ExamEnded, Fact, Patient, StudyOpened
+import pytest
+
+from gateway.domain.recording import Recording, Side
+from gateway.domain.study import (
+    ActionDeclined,
+    ClinicalFacts,
+    ClinicalStated,
+    DetailStated,
+    ExamEnded,
+    Fact,
+    Patient,
+    StudyOpened,
+)
 from gateway.ports import Session
 from gateway.store.database import Database, open_database
 from gateway.store.journal import DriverIntake, Journal, JournaledFact
@@ -14,6 +25,10 @@ from tests.fakes import FakeClock
 
 WRIST, ELBOW = motor("wrist"), motor("below_elbow")
 END = ExamEnded(by="device")
+SIGNS = ClinicalStated(clinical=ClinicalFacts(umn_signs=True))
+COLD = DetailStated(name="skin_temperature_c", value=28.0, nerve="ulnar", side=Side.RIGHT)
+WARM = DetailStated(name="skin_temperature_c", value=33.0, nerve="ulnar", side=Side.RIGHT)
+DECLINED = ActionDeclined(action="record_sensory:ulnar:right", reason="amputation")
 
 
 class Desk:
@@ -199,3 +214,73 @@ async def test_a_clock_step_never_reorders_facts(tmp_path: Path) -> None:
 
     assert stored.study is not None
     assert list(stored.study.recordings) == recordings
+
+
+async def test_what_is_stated_is_a_fact_until_it_is_the_latest_word_already(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await here.intake.deliver(header(), [WRIST, SIGNS, COLD, DECLINED])
+        await here.intake.deliver(header(), [SIGNS, COLD, DECLINED])
+        await here.intake.deliver(header(), [WARM, COLD])
+
+        assert here.facts[2:] == [SIGNS, COLD, DECLINED, WARM, COLD]
+        await here.mark_processed()
+        stored = await Studies(here.database).load(here.delivered[0].code)
+        assert stored.study is not None
+        assert stored.study.header.clinical.umn_signs is True
+        assert stored.study.details == (COLD, WARM, COLD)
+        assert stored.study.declined == {DECLINED.action: "amputation"}
+
+
+async def test_a_statement_between_two_ends_does_not_make_the_second_one_news(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await here.intake.deliver(header(), [SIGNS, END])
+        await here.intake.deliver(header(), [WRIST, END, COLD, END])
+
+        assert here.facts[1:] == [SIGNS, WRIST, END, COLD]
+
+
+async def test_a_statement_does_not_open_what_has_ended(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await here.intake.deliver(header(study_id="ended"), [WRIST, END, SIGNS])
+        await here.intake.deliver(header(study_id="stated"), [SIGNS])
+        await here.intake.deliver(header(study_id="open"), [WRIST, SIGNS])
+
+        assert await Studies(here.database).open_codes() == [here.delivered[-1].code]
+
+
+async def test_where_nothing_before_can_be_read_a_statement_is_kept(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await here.intake.deliver(header(), [SIGNS])
+        code = here.delivered[0].code
+        await here.database.write(lambda c: c.execute("UPDATE fact SET body = x'00'").rowcount)
+
+        assert [entry.fact for entry in await here.journal.add(code, SIGNS)] == [SIGNS]
+
+
+async def test_facts_of_another_process_are_heard_once_in_order(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await here.intake.deliver(header(), [WRIST])
+        code = here.delivered[0].code
+        other = await Journal.open(here.database, here.clock, "boot-2")
+        left = await other.add(code, SIGNS)
+        assert [entry.id for entry in await here.journal.unprocessed()] == [1, 2, left[0].id]
+
+        stated = [*await other.add(code, COLD), *await other.add(code, END)]
+        await here.intake.deliver(header(), [ELBOW])
+
+        assert await here.journal.from_others() == stated
+        assert await here.journal.from_others() == []
+
+
+async def test_a_fact_of_another_process_that_cannot_be_read_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with desk(tmp_path) as here:
+        await here.intake.deliver(header(), [])
+        other = await Journal.open(here.database, here.clock, "boot-2")
+        await other.add(here.delivered[0].code, SIGNS)
+        await here.database.write(lambda c: c.execute("UPDATE fact SET kind = 'later' WHERE id = 2").rowcount)
+
+        assert await here.journal.from_others() == []
+        assert await here.journal.from_others() == []
+    assert [record.getMessage() for record in caplog.records] == ["fact_unreadable"]

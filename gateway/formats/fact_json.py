@@ -1,0 +1,105 @@
+"""A fact as the journal keeps it: its kind, and a body that is read as strictly as a document.
+
+Headers and recordings have the forms of the Study document, statements of operators are JSON objects of
+their own, the end of an examination is the word that says who ended it.
+"""
+
+from dataclasses import asdict
+from typing import Any, Literal
+
+import msgspec
+
+from gateway.domain.recording import Recording, Side
+from gateway.domain.statements import check
+from gateway.domain.study import (
+    ActionDeclined,
+    ClinicalFacts,
+    ClinicalStated,
+    DeclineReason,
+    DetailName,
+    DetailStated,
+    ExamEnded,
+    Fact,
+    Statement,
+    StudyOpened,
+)
+from gateway.errors import DataError
+from gateway.formats.study_json import decode_header, decode_recording, header_object, recording_object
+from gateway.formats.study_shapes import ClinicalShape, shaped
+
+Kind = Literal["opened", "recording", "ended", "clinical", "detail", "declined"]
+
+
+class _Strict(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Every statement refuses keys it does not know."""
+
+
+class _ClinicalStatedShape(_Strict):
+    clinical: ClinicalShape
+    forgotten: tuple[str, ...]
+
+
+class _DetailStatedShape(_Strict):
+    name: DetailName
+    value: bool | float | None
+    nerve: str
+    side: Literal["left", "right"]
+    recording_site: str | None
+    stimulation_site: str | None
+
+
+class _ActionDeclinedShape(_Strict):
+    action: str
+    reason: DeclineReason | None
+
+
+def encode(fact: Fact) -> tuple[Kind, bytes]:
+    """The kind and the body a fact is stored under; `decode` gives the same fact back."""
+    match fact:
+        case StudyOpened(header):
+            return "opened", msgspec.json.encode(header_object(header))
+        case Recording():
+            return "recording", msgspec.json.encode(recording_object(fact))
+        case ExamEnded(by):
+            return "ended", by.encode()
+        case ClinicalStated():
+            known = {name: value for name, value in asdict(fact.clinical).items() if value is not None}
+            return "clinical", msgspec.json.encode({"clinical": known, "forgotten": fact.forgotten})
+        case DetailStated():
+            return "detail", msgspec.json.encode(asdict(fact))
+    return "declined", msgspec.json.encode(asdict(fact))
+
+
+def decode(kind: str, body: bytes) -> Fact:
+    """The fact of a kind that a body holds; DataError names what is wrong with it, and where."""
+    match kind:
+        case "opened":
+            return StudyOpened(decode_header(body))
+        case "recording":
+            return decode_recording(body)
+        case "ended":
+            return _ended(body)
+        case "clinical" | "detail" | "declined":
+            statement = _statement(kind, body)
+            check(statement)
+            return statement
+        case _:
+            raise DataError("a kind of fact that this gateway does not know", "kind")
+
+
+def _ended(body: bytes) -> ExamEnded:
+    try:
+        return ExamEnded(by=msgspec.convert(body.decode(), type=ExamEnded.__annotations__["by"]))
+    except (UnicodeDecodeError, msgspec.ValidationError) as error:
+        raise DataError("not a way to end an examination", "ended") from error
+
+
+def _statement(kind: Literal["clinical", "detail", "declined"], body: bytes) -> Statement:
+    if kind == "clinical":
+        stated = shaped(body, _ClinicalStatedShape)
+        clinical = ClinicalFacts(**msgspec.structs.asdict(stated.clinical))
+        return ClinicalStated(clinical=clinical, forgotten=stated.forgotten)
+    if kind == "detail":
+        values: dict[str, Any] = msgspec.structs.asdict(shaped(body, _DetailStatedShape))
+        return DetailStated(**values | {"side": Side(values["side"])})
+    return ActionDeclined(**msgspec.structs.asdict(shaped(body, _ActionDeclinedShape)))

@@ -1,0 +1,151 @@
+"""What another process may do with the store, beside a gateway that may be running: read, and add facts.
+
+SQLite lets one process write at a time and the others wait up to 5 s; a visitor's transaction takes
+milliseconds, all of its facts are there or none, and they are on disk when it returns. The gateway finds
+them by itself (`Journal.from_others`), or at its next start.
+"""
+
+import contextlib
+import sqlite3
+import stat
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gateway.domain.study import Fact, Study, StudyOpened, fold
+from gateway.errors import DataError, NoInput, PermissionRefused, StorageError, UsageError
+from gateway.ports import Clock
+from gateway.store.journal import JournaledFact, Stamp, Unreadable, add_known, read_facts
+from gateway.store.migrations import check_shape
+
+_NOT_ALLOWED: Final = (
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_AUTH,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+)
+_PRIMARY: Final = 0xFF  # of SQLite's extended result codes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyEntry:
+    """A study by its names, with nothing about the patient; times are RFC 3339, `ended_at` None: open."""
+
+    code: str
+    study_id: str
+    cart: str
+    recordings: int
+    started_at: str
+    ended_at: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisitedStudy:
+    """A study as all of its facts amount to it, and what is wrong with those that could not be read."""
+
+    code: str
+    study: Study
+    unreadable: tuple[Unreadable, ...]
+
+
+@contextlib.contextmanager
+def visit(path: Path) -> Iterator["Visit"]:
+    """The store at `path` while the block runs.
+
+    NoInput when it is not there, PermissionRefused when this user may not use it, StorageError when it is
+    damaged or somebody keeps it busy, DataError when another version wrote it.
+    """
+    _check_file(path)
+    try:
+        with contextlib.closing(_connect(path)) as connection:
+            yield Visit(connection)
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _NOT_ALLOWED:
+            raise _refused(path, str(error)) from error
+        raise StorageError(f"{path}: {error}; nothing was stored, try again") from error
+
+
+def _check_file(path: Path) -> None:
+    try:
+        there = stat.S_ISREG(path.stat().st_mode)
+    except PermissionError as error:
+        raise _refused(path, str(error.strerror)) from error
+    except OSError:
+        there = False
+    if not there:
+        raise NoInput(f"{path}: not there; has the gateway run with this configuration?")
+
+
+def _refused(path: Path, reason: str) -> PermissionRefused:
+    return PermissionRefused(f"{path}: {reason}; do this as the user the gateway runs as (sudo -u USER)")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    with contextlib.ExitStack() as unless_ready:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
+        unless_ready.callback(connection.close)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.row_factory = sqlite3.Row
+        try:
+            check_shape(connection)
+        except DataError as error:
+            raise error.within(str(path)) from error
+        unless_ready.pop_all()
+    return connection
+
+
+class Visit:
+    """An open store; build it with `visit`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def studies(self) -> list[StudyEntry]:
+        """Every study, the newest first."""
+        rows = self._connection.execute(
+            "SELECT code, study_id, cart,"
+            " (SELECT count(*) FROM fact WHERE study = code AND kind = 'recording') AS recordings,"
+            " (SELECT received_at FROM fact WHERE study = code ORDER BY id LIMIT 1) AS started_at,"
+            " (SELECT iif(kind = 'ended', received_at, NULL) FROM fact WHERE study = code"
+            "  AND kind IN ('recording', 'ended') ORDER BY id DESC LIMIT 1) AS ended_at"
+            " FROM study ORDER BY (SELECT min(id) FROM fact WHERE study = code) DESC"
+        )
+        return [StudyEntry(**dict(row)) for row in rows]
+
+    def study(self, wanted: str) -> VisitedStudy:
+        """The study of this code, or of this study id of a device.
+
+        UsageError when there is none, or more than one; DataError when its header cannot be read.
+        """
+        code = self._code(wanted)
+        rows = self._connection.execute(
+            "SELECT fact.id, study, cart, kind, body FROM fact JOIN study ON code = study"
+            " WHERE study = ? ORDER BY fact.id",
+            (code,),
+        )
+        found = read_facts(rows)
+        facts = [entry.fact for entry in found if isinstance(entry, JournaledFact)]
+        opened = next((fact for fact in facts if isinstance(fact, StudyOpened)), None)
+        if opened is None:
+            raise DataError("has no header that can be read; the gateway's log says why", code)
+        unreadable = tuple(entry for entry in found if isinstance(entry, Unreadable))
+        return VisitedStudy(code=code, study=fold(opened, facts), unreadable=unreadable)
+
+    def state(self, code: str, facts: Sequence[Fact], *, by: str, clock: Clock) -> int:
+        """Journal `facts` of the study `code`, all or none, as stated by the user `by`; how many were new."""
+        stamp = Stamp(clock.now(), clock.monotonic(), str(uuid.uuid4()), by)
+        with self._connection:  # commits, or takes everything back
+            self._connection.execute("BEGIN IMMEDIATE")
+            return len(add_known(self._connection, code, facts, stamp))
+
+    def _code(self, wanted: str) -> str:
+        query = "SELECT code FROM study WHERE code = ? OR study_id = ? ORDER BY code"
+        codes = [row["code"] for row in self._connection.execute(query, (wanted.upper(), wanted))]
+        if not codes:
+            raise UsageError("no study of this code or id; 'emg-gateway studies list' shows them")
+        if len(codes) > 1:
+            raise UsageError(f"more than one study of this id; name one by its code: {', '.join(codes)}")
+        return str(codes[0])
