@@ -14,8 +14,19 @@ AREA_DECIMALS = 2
 VELOCITY_DECIMALS = 1
 
 
+# Where a float is so small and so far from a tie, its binary error decides nothing.
+_SURE_BELOW = 1e9
+_SURE_WITHIN = 0.5 - 1e-6
+
+
 def half_up(value: float | Decimal, decimals: int) -> float:
     """`value` rounded half up to `decimals` places."""
+    if isinstance(value, float):
+        scaled_value = value * 10**decimals
+        if 0.0 < scaled_value < _SURE_BELOW:
+            whole = int(scaled_value + 0.5)
+            if abs(scaled_value - whole) < _SURE_WITHIN:
+                return whole / 10**decimals
     exact = value if isinstance(value, Decimal) else Decimal(repr(float(value)))
     return float(exact.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP))
 
