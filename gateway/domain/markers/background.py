@@ -35,7 +35,7 @@ _OF_WAVE: Final = 0.02  # of the response: what an after-potential may still lea
 
 
 class Hum(NamedTuple):
-    """Mains hum seen in each tail: 0 for 50 Hz, 1 for 60 Hz; cosine and sine (n, 2) in uV, 0 where none was seen.
+    """Mains hum seen in each tail: 0 for 50 Hz, 1 for 60 Hz; its cosine and sine in uV, 0 where none was seen.
 
     `known`: the tail was long and quiet enough to tell. `variance` is that of a coefficient.
     """
@@ -119,9 +119,9 @@ def without_hum(values: Floats, hum: Hum, waves: Floats) -> Floats:
 
 
 class Fit(NamedTuple):
-    """Coefficients (n, k) of the background; `ends` are the bins each sweep was taken to be quiet up to.
+    """Coefficients (..., k) of the background; `ends` are the bins each sweep was taken to be quiet up to.
 
-    `before` (n, k, k) are their covariances but for the point in the tail, `reach` and `gain` what that adds.
+    `before` (..., k, k) are their covariances but for the point in the tail, `reach` and `gain` what that adds.
     """
 
     ends: Indices
@@ -131,8 +131,10 @@ class Fit(NamedTuple):
     gain: Floats
 
     def covariances(self) -> Floats:
-        """The covariances (n, k, k) of the coefficients."""
-        return self.before - self.reach[..., :, None] * (self.reach * each(self.gain))[..., None, :]
+        """The covariances (..., k, k) of the coefficients."""
+        gained = self.reach * each(self.gain)
+        covariances: Floats = self.before - self.reach[..., :, None] * gained[..., None, :]
+        return covariances
 
 
 class Background:

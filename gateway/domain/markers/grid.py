@@ -11,7 +11,6 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gateway.domain.markers.regression import Floats, orthonormal, parabola
 from gateway.domain.markers.settings import Scale

@@ -66,7 +66,7 @@ def verdict(
     unexplained_uv: float,
     deviation: float,
     rise_ms: float,
-    rested: bool,  # noqa: FBT001
+    rested: bool,
 ) -> Verdict:
     """What one sweep shows.
 
@@ -96,7 +96,8 @@ def verdict(
 def evident(scale: Scale, wave: Waves, height_errors: Floats) -> Flags:
     """Which waves are so high, so sure and so late that nothing else can explain them."""
     high = wave.height_uv >= larger(_EVIDENT[0] * scale.clear_uv, _EVIDENT[1] * height_errors)
-    return high & (wave.onset_ms >= _FAINT_AFTER * scale.blanked_ms)
+    found: Flags = high & (wave.onset_ms >= _FAINT_AFTER * scale.blanked_ms)
+    return found
 
 
 def certain(scale: Scale, wave: OneWave, height_error: float) -> bool:

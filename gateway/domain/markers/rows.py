@@ -1,7 +1,7 @@
 """Many sweeps side by side, or one alone, by the same lines.
 
-Bins lie along the last axis. Many sweeps are rows, and what is said of each is an array; one sweep alone has no
-rows, and what is said of it is a number, on which these functions, unlike those of numpy, are quick.
+Bins lie along the last axis. Many sweeps are rows, and what is said of each is an array; one sweep alone has
+no rows, and what is said of it is a number, on which these functions, unlike those of numpy, are quick.
 """
 
 from typing import Any
@@ -30,14 +30,14 @@ def larger(one: Any, other: Any) -> Any:
     """The larger of two numbers of each sweep."""
     if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
         return np.maximum(one, other)
-    return one if one >= other else other
+    return max(one, other)
 
 
 def smaller(one: Any, other: Any) -> Any:
     """The smaller of two numbers of each sweep."""
     if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
         return np.minimum(one, other)
-    return one if one <= other else other
+    return min(one, other)
 
 
 def either(which: Any, one: Any, other: Any) -> Any:

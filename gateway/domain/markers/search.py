@@ -27,7 +27,7 @@ _AFTER_BLANK_MS = 0.6
 
 
 class Candidates(NamedTuple):
-    """The candidate of each sweep: its peak, and where it is no longer quiet. Bins, but for what says its unit.
+    """The candidate of each sweep: its peak, and until where it is quiet. Bins, but for what says its unit.
 
     `first_peak` is the top of its first phase, `half`, `low` and `foot` are on the upstroke of that; before
     `quiet` it is surely quiet.
@@ -100,7 +100,7 @@ def _last(where: Flags) -> Indices:
 def _first_phase(
     grid: Grid, curves: Floats, standing: Floats, peak: Indices, upstroke: tuple[Indices, Indices, Indices]
 ) -> tuple[Indices, tuple[Indices, Indices, Indices]]:
-    """The top and the upstroke of the first phase of the wave: its own or, where there is one, an earlier one."""
+    """The top and the upstroke of the first phase: the wave's own or, where there is one, an earlier one."""
     foot = upstroke[2]
     places = np.arange(curves.shape[-1])
     high = standing >= each(larger(_PHASE * at(standing, peak), _PHASE_CLEAR * grid.scale.clear_uv))

@@ -125,5 +125,5 @@ def _artefact_until_ms(grid: Grid, fine: Floats) -> Floats:
     if not jumps.any():
         return np.zeros(len(fine))
     until_ms = grid.begin_ms + (first + last(jumps) + 2.5) * grid.fine_ms + _SHOCK_GUARD_MS
-    until_ms = np.ceil(until_ms / _BLANK_STEP_MS) * _BLANK_STEP_MS
-    return until_ms * jumps.any(axis=1)
+    blanked_ms: Floats = np.ceil(until_ms / _BLANK_STEP_MS) * _BLANK_STEP_MS * jumps.any(axis=1)
+    return blanked_ms

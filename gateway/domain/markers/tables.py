@@ -5,11 +5,11 @@ They depend on the grid alone, so each is inverted once, with its neighbours, an
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
-from gateway.domain.markers.regression import Flags, Floats, Indices, inverse
+from gateway.domain.markers.regression import Floats, inverse
 from gateway.domain.markers.settings import Scale
 
 # Columns of the background: constant, slope and bend, then cosine and sine of the hum, then the decays of the
@@ -39,7 +39,7 @@ class CovarianceTable:
         self._priors: Final = priors
         self._kept: Final[OrderedDict[tuple[Level, int, int], Floats]] = OrderedDict()
 
-    def covariances(self, levels: Indices, places: Indices, priors: Flags | int) -> Floats:
+    def covariances(self, levels: Any, places: Any, priors: Any) -> Floats:
         """The covariances (..., k, k) for each sweep's level of noise, up to its place, under its prior."""
         if not isinstance(places, np.ndarray):
             return self._covariance(int(levels), int(places), int(priors))
@@ -79,7 +79,7 @@ def background_table(columns: Floats, kept: Floats, scale: Scale) -> CovarianceT
 
 
 def tail_table(columns: Floats, scale: Scale) -> CovarianceTable:
-    """Of trend (3) and hum (2) of 50 and 60 Hz from each bin on, given `columns` (7, bins): trend, both hums."""
+    """Of trend (3) and hum (2), 50 and 60 Hz, from each bin on, given `columns` (7, bins): trend, both hums."""
     each = columns[EACH_HERTZ]
     products = running((each[:, :, None, :] * each[:, None, :, :])[..., ::-1])[::-1]
     hum = 2.0 / (_LOUD_HUM * scale.mains_uv) ** 2

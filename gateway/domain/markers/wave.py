@@ -5,7 +5,6 @@ wave last rises through a small part of its peak before it; where the noise is l
 wave is timed higher up and followed down the parabola that a take-off is.
 """
 
-from collections.abc import Sequence
 from typing import Final, Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -38,9 +37,9 @@ class Wave(NamedTuple, Generic[Number, Place, Truth]):
 
     `steep_on`, `steep_end`: slopes at take-off and return in uV/ms; `bend`: curvature of the peak in uV per
     half bin squared; `back_ms`: how far the take-off was followed below the noise; `begin`, `top`, `end`: the
-    half bins of take-off, peak and return; `has_onset`, `has_end`: whether the sweep shows them; `dip_uv`: the
-    positive dip before the take-off; `notch_uv`: the deepest notch; `other_uv`: the highest other negative
-    phase.
+    half bins of take-off, peak and return; `has_onset`, `has_end`: whether the sweep shows them; `dip_uv`:
+    the positive dip before the take-off; `notch_uv`: the deepest notch; `other_uv`: the highest other
+    negative phase.
     """
 
     peak_bin: Place
@@ -139,7 +138,7 @@ def _top(grid: Grid, fine: Floats, peak: Indices) -> tuple[Floats, Floats, Float
     return first + (half + 0.5) + off, value + off * (slope + off * bend), -2.0 * bend
 
 
-def _parabola(weights: Floats, fine: Floats, first: Indices) -> tuple[Sequence[Floats], Indices]:
+def _parabola(weights: Floats, fine: Floats, first: Indices) -> tuple[Floats, Indices]:
     """Value, slope and half the bend at the centre of a window of each sweep, and where the window begins.
 
     It begins at `first`, or where there is room for it.
@@ -151,7 +150,7 @@ def _parabola(weights: Floats, fine: Floats, first: Indices) -> tuple[Sequence[F
 
 
 def _last_below(grid: Grid, curves: Floats, peak: Indices, level: Floats) -> tuple[Indices, Flags]:
-    """The last bin before `peak` below `level`, the first searched where there is none, and whether there is."""
+    """The last bin before `peak` below `level`, the first searched where there is none, and whether."""
     low = curves < each(level)
     low &= grid.places <= each(peak)
     found = last(low)
@@ -204,7 +203,7 @@ def _area(fine: Floats, onset: tuple[Floats, Indices], end: tuple[Floats, Indice
 def _behind(
     grid: Grid, curves: Floats, after: Indices, phase: Floats, end: Floats, has_end: Flags
 ) -> tuple[Floats, Floats, Floats]:
-    """Of what follows the wave: the trough, how high it rises again, and when its last negative phase is over.
+    """Of what follows the wave: the trough, how high it rises, and when its last negative phase is over.
 
     A phase is at least `phase` high; where there is none, it is over when the wave is, at `end`.
     """

@@ -30,8 +30,8 @@ from tests.domain.markers.curves import (
 from tests.factories import waveform
 
 BOTH = pytest.mark.parametrize("modality", Modality)
-# What adds up in an order that depends on how much there is: products and solvers of BLAS and LAPACK, to which
-# `einsum` turns only when it is told to optimize.
+# What adds up in an order that depends on how much there is: products and solvers of BLAS and LAPACK, to
+# which `einsum` turns only when it is told to optimize.
 UNORDERED = {
     *(
         "dot",
