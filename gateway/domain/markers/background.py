@@ -35,7 +35,7 @@ _OF_WAVE: Final = 0.02  # of the response: what an after-potential may still lea
 
 
 class Hum(NamedTuple):
-    """Mains hum seen in each tail: 0 for 50 Hz, 1 for 60 Hz; its cosine and sine in uV, 0 where none was seen.
+    """Mains hum seen in each tail: 0 for 50 Hz, 1 for 60 Hz; cosine and sine in uV, 0 where none was seen.
 
     `known`: the tail was long and quiet enough to tell. `variance` is that of a coefficient.
     """
@@ -119,7 +119,7 @@ def without_hum(values: Floats, hum: Hum, waves: Floats) -> Floats:
 
 
 class Fit(NamedTuple):
-    """Coefficients (..., k) of the background; `ends` are the bins each sweep was taken to be quiet up to.
+    """Coefficients (..., k) of the background; `ends` are the bins up to which each sweep is taken to be quiet.
 
     `before` (..., k, k) are their covariances but for the point in the tail, `reach` and `gain` what that adds.
     """

@@ -61,7 +61,7 @@ def read(grid: Grid, fine: Floats, uv_per_count: Floats) -> list[Reading]:
     artefacts = np.add.reduce(under[0, ..., ARTEFACT], axis=-1)
     of_mean = np.sqrt(noises.variance / grid.mean_of)
     waves = [Wave._make(row) for row in _rows(*wave)]
-    mark_errors = [dict(zip(MARKS, row, strict=True)) for row in _rows(*errors.T)]
+    mark_errors = [dict(zip(MARKS, row, strict=True)) for row in np.atleast_2d(errors).tolist()]
     seen = _rows(standing, of_mean, found.rise_ms, rested)
     verdicts = (
         verdict(grid, one, error, *row) for one, error, row in zip(waves, mark_errors, seen, strict=True)
@@ -82,7 +82,7 @@ def _rows(*columns: Any) -> Iterable[tuple[Any, ...]]:
     """What the columns say of each sweep."""
     if isinstance(columns[0], np.ndarray):
         return zip(*(column.tolist() for column in columns), strict=True)
-    return (tuple(one.item() if isinstance(one, np.generic) else one for one in columns),)
+    return (columns,)
 
 
 def _standing(grid: Grid, bins: Floats, wave: Waves, height_errors: Floats, rested: Flags) -> Floats:

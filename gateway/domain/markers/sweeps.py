@@ -21,7 +21,7 @@ from gateway.domain.quality import Quality
 from gateway.domain.recording import Waveform
 from gateway.errors import DataError
 
-AT_ONCE: Final = 32  # sweeps: more fall out of the cache
+AT_ONCE: Final = 64  # sweeps: more fall out of the cache
 _SHOCK_GUARD_MS: Final = 0.2
 _SHOCK_GOES_ON: Final = 0.65
 _SHOCKS_UNTIL_MS: Final = 6.0
@@ -119,11 +119,12 @@ def _artefact_until_ms(grid: Grid, fine: Floats) -> Floats:
     early = fine[:, first:end]
     steps = early[:, 1:] - early[:, :-1]
     middle = steps[:, 1:-1]
-    # a wave goes on as it began, or began as it goes on; a shock stands alone
-    goes_on = np.maximum(steps[:, :-2] * middle, steps[:, 2:] * middle) >= _SHOCK_GOES_ON * (middle * middle)
-    jumps = (np.abs(middle) > least) & ~goes_on
+    jumps = np.abs(middle) > least
     if not jumps.any():
         return np.zeros(len(fine))
+    # a wave goes on as it began, or began as it goes on; a shock stands alone
+    beside = np.maximum(steps[:, :-2] * middle, steps[:, 2:] * middle)
+    jumps &= beside < _SHOCK_GOES_ON * (middle * middle)
     until_ms = grid.begin_ms + (first + last(jumps) + 2.5) * grid.fine_ms + _SHOCK_GUARD_MS
     blanked_ms: Floats = np.ceil(until_ms / _BLANK_STEP_MS) * _BLANK_STEP_MS * jumps.any(axis=1)
     return blanked_ms
