@@ -1,9 +1,9 @@
 """The marks of curves: onset, negative peak, return to baseline, area, each with its standard error.
 
 Read `search` (where a response may be), `noise`, `background` (what lies under it), `take_off`, `wave` (its
-marks), `errors`, `response` (whether it is one) in this order; `reading` is the way through them. All of it
-works on many sweeps at once and gives each the same bits as alone. `docs/markers.md` says what is marked and
-how well; `docs/decisions/0011` why it is done so.
+marks), `errors`, `response` (whether it is one) in this order; `reading` is the way through them, `rows` says
+how the same lines work on many sweeps and on one. A batch gives each sweep the bits it gets alone.
+`docs/markers.md` says what is marked and how well; `docs/decisions/0011` why it is done so.
 """
 
 from collections import defaultdict

@@ -119,9 +119,9 @@ def without_hum(values: Floats, hum: Hum, waves: Floats) -> Floats:
 
 
 class Fit(NamedTuple):
-    """Coefficients (..., k) of the background; `ends` are the bins up to which each sweep is taken to be quiet.
+    """Coefficients (..., k) of the background; up to its bin in `ends` each sweep is quiet.
 
-    `before` (..., k, k) are their covariances but for the point in the tail, `reach` and `gain` what that adds.
+    `before` (..., k, k) are their covariances but for the point in the tail, `reach` and `gain` what it adds.
     """
 
     ends: Indices

@@ -79,7 +79,7 @@ def background_table(columns: Floats, kept: Floats, scale: Scale) -> CovarianceT
 
 
 def tail_table(columns: Floats, scale: Scale) -> CovarianceTable:
-    """Of trend (3) and hum (2), 50 and 60 Hz, from each bin on; `columns` (7, bins) are trend and both hums."""
+    """Of trend (3) and hum (2) of 50 and 60 Hz from each bin on; `columns` (7, bins): trend, both hums."""
     each = columns[EACH_HERTZ]
     products = running((each[:, :, None, :] * each[:, None, :, :])[..., ::-1])[::-1]
     hum = 2.0 / (_LOUD_HUM * scale.mains_uv) ** 2
