@@ -50,8 +50,8 @@ def candidates(grid: Grid, bins: Floats) -> Candidates:
     """The candidate of each sweep of `bins` (..., bins), in uV."""
     kept = bins * grid.kept
     kept -= combined(projected(kept, grid.early), grid.early)
-    smooth = 0.5 * kept
-    smooth[..., 1:-1] += 0.25 * (kept[..., :-2] + kept[..., 2:])
+    smooth = kept.copy()
+    smooth[..., 1:-1] = 0.5 * kept[..., 1:-1] + 0.25 * (kept[..., :-2] + kept[..., 2:])
     begin = grid.searched  # bins are counted from here on
     curves = smooth[..., begin:]
     standing = prominences(curves)
