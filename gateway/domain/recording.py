@@ -7,7 +7,7 @@ down the pipeline, "not assessable".
 """
 
 import enum
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
@@ -73,15 +73,15 @@ _WARMEST_C: Final = 50.0  # no skin is that warm; 331 is 33.1
 class _CheckedQuantities:
     """Refuses negative, non-finite and otherwise impossible quantities on construction."""
 
-    __slots__ = ()
+    __slots__: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for field in fields(self):  # type: ignore[arg-type]  # only dataclasses derive from it
-            value = getattr(self, field.name)
+        for name in self.__slots__:  # those of the dataclass that derives from it
+            value = getattr(self, name)
             if value is None or value == 0:
                 continue
-            if not _RESOLUTION <= value <= _LARGEST[field.name]:  # NaN fails every comparison
-                raise DataError(f"is impossible: must be 0 to {_LARGEST[field.name]:g}", field.name)
+            if not _RESOLUTION <= value <= _LARGEST[name]:  # NaN fails every comparison
+                raise DataError(f"is impossible: must be 0 to {_LARGEST[name]:g}", name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,20 @@ AREA_DECIMALS = 2
 VELOCITY_DECIMALS = 1
 
 
+# So many units of the last place at most, and so far from a tie, a float needs no decimals to be rounded.
+_SURE_BELOW = 1e9
+_SURE_WITHIN = 0.5 - 1e-6
+
+
 def half_up(value: float | Decimal, decimals: int) -> float:
     """`value` rounded half up to `decimals` places."""
+    if isinstance(value, float):
+        unit: int = 10**decimals
+        units = value * unit
+        if 0.0 < units < _SURE_BELOW:
+            whole = int(units + 0.5)
+            if abs(units - whole) < _SURE_WITHIN:
+                return whole / unit
     exact = value if isinstance(value, Decimal) else Decimal(repr(float(value)))
     return float(exact.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP))
 

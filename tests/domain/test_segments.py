@@ -1,5 +1,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
 from hypothesis import given
@@ -267,6 +268,15 @@ def test_reduction_is_rounded_half_up_in_decimals(near: float, far: float) -> No
 )
 def test_half_up_rounds_as_a_person_does(value: float, decimals: int, rounded: float) -> None:
     assert half_up(value, decimals) == rounded
+
+
+@given(
+    st.floats(-1e12, 1e12) | st.integers(-(10**6), 10**6).map(lambda units: units / 2000), st.integers(0, 3)
+)
+def test_half_up_rounds_the_decimal_that_is_printed(value: float, decimals: int) -> None:
+    exact = Decimal(repr(value)).quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP)
+
+    assert repr(half_up(value, decimals)) == repr(float(exact))
 
 
 def test_a_quotient_is_computed_in_decimals() -> None:

@@ -6,16 +6,16 @@ tell stays uncertain, and the uncertainty goes into the standard error of every 
 """
 
 import math
-from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise
-from gateway.domain.markers.regression import Floats, applied, combined, projected
-from gateway.domain.markers.search import Candidate
-from gateway.domain.markers.tables import TREND, Level
+from gateway.domain.markers.regression import Flags, Floats, Indices, applied, combined, product, projected
+from gateway.domain.markers.rows import at, each, either, larger, smaller, whole
+from gateway.domain.markers.search import Candidates
+from gateway.domain.markers.tables import EACH_HERTZ, POINT, TREND
 
 # Hum is taken from a tail at least this long, when it stands out and the tail is nothing but trend and hum.
 _LONG_MS: Final = 10.0
@@ -26,61 +26,69 @@ _OVER_MS: Final = 18.0  # after its peak nearly every response is over
 _FAINTEST: Final = 1 / 16
 _MISFIT: Final = 3.0  # standard deviations of the tail's chi square
 _PARAMETERS: Final = 5
-_EACH_HERTZ: Final = np.array([[0, 1, 2, 3, 4], [0, 1, 2, 5, 6]])  # of the columns of the tail
 _ARTEFACT_OVER_MS: Final = 3.0
 _MOST: Final = 0.5  # of a sweep's power
 _NEARLY_ALL: Final = 0.8
 # Measured: the part of its power by which hum is mistaken, for what is left of the response in the tail.
 _OF_HUM: Final = 0.03
-_POINT: Final = 10  # bins of the tail whose mean anchors the background
 _OF_WAVE: Final = 0.02  # of the response: what an after-potential may still leave there
 
 
 class Hum(NamedTuple):
-    """Mains hum seen in the tail: 0 for 50 Hz, 1 for 60 Hz; cosine and sine in uV, 0 where none was seen.
+    """Mains hum seen in each tail: 0 for 50 Hz, 1 for 60 Hz; cosine and sine in uV, 0 where none was seen.
 
     `known`: the tail was long and quiet enough to tell. `variance` is that of a coefficient.
     """
 
-    which: int
-    cosine: float
-    sine: float
-    known: bool
-    variance: float
+    which: Indices
+    waves: Floats
+    known: Flags
+    variance: Floats
 
     @property
-    def amplitude_uv(self) -> float:
+    def amplitude_uv(self) -> Floats:
         """Peak amplitude."""
-        return math.hypot(self.cosine, self.sine)
+        return np.sqrt(_power(self.waves))
 
 
-def hums(grid: Grid, bins: Floats, noises: Sequence[Noise], tails: Sequence[int]) -> list[Hum]:
+def hums(grid: Grid, bins: Floats, noise: Noise, begins: Indices) -> Hum:
     """The hum of each sweep, from where its tail begins."""
-    begins = np.array(tails)
-    first = bins[np.arange(len(bins)), np.minimum(begins, grid.bins - 1)]
-    tail = (bins - first[:, None]) * (grid.places >= begins[:, None])
-    levels = [_level(entry.variance) for entry in noises]
-    seen = projected(tail, grid.tails)[:, _EACH_HERTZ]
-    rows = zip(levels, tails, strict=True)
-    posterior = np.array([grid.tail.covariance(level, tail) for level, tail in rows])
-    found = applied(posterior, seen * _precisions(levels)[:, None, None])
-    explained = np.add.reduce(found * seen, axis=2).tolist()
-    power = np.add.reduce(tail * tail, axis=1).tolist()
-    variances = (posterior[:, :, 3, 3] + posterior[:, :, 4, 4]).tolist()
-    seen_hums = zip(noises, tails, found[:, :, 3:].tolist(), explained, power, variances, strict=True)
-    return [_hum(grid, *row) for row in seen_hums]
+    tail = bins - each(at(bins, smaller(begins, grid.bins - 1)))
+    tail *= grid.places >= each(begins)
+    levels = _levels(noise.variance)
+    posterior = grid.tail.covariances(levels, begins, 0)
+    seen = projected(tail, grid.tails).take(EACH_HERTZ, axis=-1)
+    found = applied(posterior, seen * _precisions(levels)[..., None, None])
+    explained = product(found, seen)
+    sixty = explained[..., 1] > explained[..., 0]
+    variances = posterior[..., 3, 3] + posterior[..., 4, 4]
+    variance = either(sixty, variances[..., 1], variances[..., 0])
+    waves = either(each(sixty), found[..., 1, 3:], found[..., 0, 3:])
+    size = _power(waves)
+    loudest, faintest = (part * grid.scale.mains_uv for part in (_LOUDEST, _FAINTEST))
+    left = grid.bins - begins
+    lasts_ms = left * grid.step_ms
+    free = larger(left - _PARAMETERS, 1)
+    chi_square = (product(tail, tail) - larger(explained[..., 0], explained[..., 1])) / noise.variance / free
+    known = (lasts_ms >= _PERIOD_MS) | (lasts_ms >= _LONG_MS) & (size < loudest * loudest)
+    known &= chi_square < 1.0 + _MISFIT * np.sqrt(2.0 / free)
+    stands_out = known & (size > _STANDS_OUT * variance) & (size > faintest * faintest)
+    doubt = known * variance / 2 + stands_out * _OF_HUM * size
+    return Hum(whole(sixty), waves * each(stands_out), known, doubt)
 
 
-def tails(grid: Grid, candidates: Sequence[Candidate], noises: Sequence[Noise]) -> list[int]:
+def _power(waves: Floats) -> Floats:
+    cosine, sine = waves[..., 0], waves[..., 1]
+    power: Floats = cosine * cosine + sine * sine
+    return power
+
+
+def tails(grid: Grid, candidates: Candidates, noise: Noise) -> Indices:
     """Where hum is looked for: in the quiet tail or, where loud hum leaves none, long after the response."""
-    late = round(_OVER_MS / grid.step_ms)
-    least = round(_PERIOD_MS / grid.step_ms)
-    return [
-        min(max(candidate.peak + late, 0), grid.bins)
-        if entry.tail > grid.bins - least and candidate.peak + late <= grid.bins - least
-        else entry.tail
-        for candidate, entry in zip(candidates, noises, strict=True)
-    ]
+    late = candidates.peak + round(_OVER_MS / grid.step_ms)
+    latest = grid.bins - round(_PERIOD_MS / grid.step_ms)
+    found: Indices = either((noise.tail > latest) & (late <= latest), late, noise.tail)
+    return found
 
 
 def loud_hum(grid: Grid, fine: Floats) -> float:
@@ -102,104 +110,61 @@ def loud_hum(grid: Grid, fine: Floats) -> float:
     return 0.0
 
 
-def _hum(
-    grid: Grid,
-    noise: Noise,
-    tail: int,
-    found: Sequence[Sequence[float]],
-    explained: Sequence[float],
-    power: float,
-    variances: Sequence[float],
-) -> Hum:
-    which = 0 if explained[0] >= explained[1] else 1
-    cosine, sine = found[which]
-    size = cosine * cosine + sine * sine
-    variance = variances[which]
-    lasts_ms = (grid.bins - tail) * grid.step_ms
-    free = max(grid.bins - tail - _PARAMETERS, 1)
-    chi_square = (power - explained[which]) / noise.variance / free
-    expected = grid.scale.mains_uv
-    known = (
-        lasts_ms >= _LONG_MS
-        and (size < (_LOUDEST * expected) ** 2 or lasts_ms >= _PERIOD_MS)
-        and chi_square < 1.0 + _MISFIT * math.sqrt(2.0 / free)
-    )
-    if known and size > _STANDS_OUT * variance and size > (_FAINTEST * expected) ** 2:
-        return Hum(which, cosine, sine, known, variance / 2 + _OF_HUM * size)
-    return Hum(which, 0.0, 0.0, known, variance / 2 if known else 0.0)
-
-
-def without_hum(values: Floats, hums: Sequence[Hum], waves: Floats) -> Floats:
+def without_hum(values: Floats, hum: Hum, waves: Floats) -> Floats:
     """The sweeps without their hum; `waves` (2, 2, points) are those of 50 and 60 Hz."""
-    if not any(hum.cosine or hum.sine for hum in hums):
+    if not hum.waves.any():
         return values
-    coefficients: Floats = np.array([(hum.cosine, hum.sine) for hum in hums])
-    chosen = waves[[hum.which for hum in hums]]
-    found: Floats = values - np.add.reduce(coefficients[:, :, None] * chosen, axis=1)
+    found: Floats = values - np.einsum("...k,...kp->...p", hum.waves, waves[hum.which])
     return found
 
 
 class Fit(NamedTuple):
-    """Coefficients (n, k) of the background; `ends` are the bins each sweep was taken to be quiet up to.
+    """Coefficients (..., k) of the background; up to its bin in `ends` each sweep is quiet.
 
-    `before` (n, k, k) are their covariances but for the point in the tail, `reach` and `gain` what that adds.
+    `before` (..., k, k) are their covariances but for the point in the tail, `reach` and `gain` what it adds.
     """
 
-    ends: Sequence[int]
+    ends: Indices
     coefficients: Floats
     before: Floats
     reach: Floats
     gain: Floats
 
     def covariances(self) -> Floats:
-        """The covariances (n, k, k) of the coefficients."""
-        return self.before - self.reach[:, :, None] * (self.reach * self.gain[:, None])[:, None, :]
+        """The covariances (..., k, k) of the coefficients."""
+        gained = self.reach * each(self.gain)
+        covariances: Floats = self.before - self.reach[..., :, None] * gained[..., None, :]
+        return covariances
 
 
 class Background:
     """Fits the background of sweeps (n, bins) to their quiet parts."""
 
-    def __init__(
-        self,
-        grid: Grid,
-        bins: Floats,
-        candidates: Sequence[Candidate],
-        noises: Sequence[Noise],
-        hums: Sequence[Hum],
-    ) -> None:
+    def __init__(self, grid: Grid, bins: Floats, candidates: Candidates, noise: Noise, hum: Hum) -> None:
         self._grid: Final = grid
         self._kept: Final = bins * grid.kept
-        self._levels: Final = [_level(entry.variance) for entry in noises]
-        self._precisions: Final = _precisions(self._levels)[:, None]
-        self._known: Final = [hum.known for hum in hums]
-        points = np.array([min(entry.tail, grid.bins - _POINT) for entry in noises])
-        times_ms = grid.times_ms[points] + (_POINT - 1) / 2 * grid.step_ms
-        self._at: Final = np.stack([np.ones_like(times_ms), times_ms, times_ms * times_ms / 100.0], axis=1)
-        means = bins[np.arange(len(bins))[:, None], points[:, None] + np.arange(_POINT)]
-        self._points: Final = np.add.reduce(means, axis=1) / _POINT
-        self._doubts: Final = np.array(
-            [
-                (grid.scale.wander_uv + _OF_WAVE * candidate.prominence_uv) ** 2
-                if entry.tail <= grid.bins - _POINT
-                else np.inf
-                for candidate, entry in zip(candidates, noises, strict=True)
-            ]
-        )
+        self._levels: Final = _levels(noise.variance)
+        self._precisions: Final = each(_precisions(self._levels))
+        self._known: Final = hum.known
+        latest = grid.bins - POINT
+        points = smaller(noise.tail, latest)
+        self._at: Final = grid.points[points]
+        means = at(bins, each(points) + np.arange(POINT))
+        self._points: Final = np.add.reduce(means, axis=-1) / POINT
+        doubts = grid.scale.wander_uv + _OF_WAVE * candidates.prominence_uv
+        self._doubts: Final = either(noise.tail <= latest, doubts * doubts, np.inf)
 
-    def fit(self, ends: Sequence[int]) -> Fit:
+    def fit(self, ends: Indices) -> Fit:
         """What the background is when each sweep is quiet up to its bin in `ends`."""
         grid = self._grid
-        rows = zip(self._levels, ends, self._known, strict=True)
-        covariance = np.array(
-            [grid.background.covariance(level, end, hum_known=known) for level, end, known in rows]
-        )
-        seen = projected(self._kept * (grid.places < np.array(ends)[:, None]), grid.columns)
+        covariance = grid.background.covariances(self._levels, ends, self._known)
+        seen = projected(self._kept * (grid.places < each(ends)), grid.columns)
         found = applied(covariance, seen * self._precisions)
         # one more observation, the point in the tail: a rank-one update
-        reach = np.add.reduce(covariance[:, :, :TREND] * self._at[:, None, :], axis=2)
-        gain = 1.0 / (np.add.reduce(reach[:, :TREND] * self._at, axis=1) + self._doubts)
-        missed = self._points - np.add.reduce(self._at * found[:, :TREND], axis=1)
-        found = found + reach * (gain * missed)[:, None]
+        reach = applied(covariance[..., :TREND], self._at)
+        gain = 1.0 / (product(reach[..., :TREND], self._at) + self._doubts)
+        missed = self._points - product(self._at, found[..., :TREND])
+        found += reach * each(gain * missed)
         return Fit(ends, found, covariance, reach, gain)
 
 
@@ -208,9 +173,10 @@ def residual(values: Floats, found: Floats, columns: Floats) -> Floats:
     return values - combined(found, columns)
 
 
-def _level(variance: float) -> Level:
-    return round(math.log2(variance))
+def _levels(variance: Floats) -> Indices:
+    """The noise of each sweep as the power of two that its variance is nearest to."""
+    return np.frexp(variance * math.sqrt(2.0))[1] - 1
 
 
-def _precisions(levels: Sequence[Level]) -> Floats:
-    return np.array([2.0**-level for level in levels])
+def _precisions(levels: Indices) -> Floats:
+    return np.ldexp(1.0, -levels)

@@ -5,8 +5,6 @@ background's covariance makes of it there. A mark in time has the variance of it
 slope. What is measured on simulated sweeps, not derived, is marked so; `docs/markers.md` shows the coverage.
 """
 
-import math
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -14,10 +12,11 @@ import numpy as np
 from gateway.domain.markers.background import Fit, Hum
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise
-from gateway.domain.markers.regression import Floats
-from gateway.domain.markers.search import Candidate
-from gateway.domain.markers.wave import TROUGH_GAIN, Wave
+from gateway.domain.markers.regression import Floats, applied, product
+from gateway.domain.markers.rows import each, larger, smaller
+from gateway.domain.markers.wave import TROUGH_GAIN, Waves
 
+MARKS: Final = ("onset", "peak", "end", "duration", "height", "peak_to_peak", "area")
 # Measured: how much of the move between two estimates of the background counts as doubt about its shape.
 _OF_MOVE: Final = 0.35
 # Measured: what binning leaves of a time (half bins) and of heights and areas (parts of them).
@@ -31,68 +30,53 @@ _FOLLOWED: Final = 0.8  # of the way a take-off was followed below the noise
 
 
 def standard_errors(
-    grid: Grid,
-    waves: Sequence[Wave],
-    noises: Sequence[Noise],
-    hums: Sequence[Hum],
-    candidates: Sequence[Candidate],
-    background: Fit,
-    moved: Floats,
-) -> list[dict[str, float]]:
-    """The standard errors of each wave, by mark.
+    grid: Grid, wave: Waves, noise: Noise, hum: Hum, rise_ms: Floats, background: Fit, moved: Floats
+) -> Floats:
+    """The standard errors of each wave (..., marks), in the order of `MARKS`.
 
-    `onset`, `peak`, `end`, `duration` in ms, `height`, `peak_to_peak` in uV, `area` in uV.ms. `moved`
-    is how far the coefficients of the background have moved since a first estimate.
+    Of times and duration in ms, of heights in uV, of the area in uV.ms. `rise_ms` is the time from half to
+    peak; `moved` is how far the coefficients of the background have moved since a first estimate.
     """
-    doubts = _doubts(grid, waves, background.covariances(), moved)
-    rows = zip(waves, noises, hums, candidates, doubts, strict=True)
-    return [_errors(grid, *row) for row in rows]
+    doubt = _doubts(grid, wave, background.covariances(), moved)
+    fine = noise.variance * grid.halves
+    on, end = _square(wave.steep_on), _square(wave.steep_end)
+    lasts_ms = wave.end_ms - wave.onset_ms
+    binned = (_BINNED * grid.fine_ms) ** 2
+    followed = _square(_FOLLOWED * wave.back_ms)
+    dip = _square(_DIP * larger(wave.dip_uv - _DIP_SEEN * noise.deviation, 0.0))
+    flank = grid.flank_gain * fine + dip
+    rise = larger(rise_ms / grid.fine_ms, 1.0)
+    bend = larger(smaller(wave.bend, wave.height_uv / _square(rise)), 1e-9)
+    height = fine * grid.peak_gain + doubt[1] + hum.variance + dip + _square(_HEIGHT * wave.height_uv)
+    trough = noise.variance * TROUGH_GAIN + doubt[2] + hum.variance + _square(_HEIGHT * wave.trough_uv)
+    variances = np.array(
+        (
+            (flank + doubt[0] + hum.variance) / on + binned + followed,
+            fine * grid.top_gain * _square(grid.fine_ms / bend) + binned + _square(_TOP * rise_ms),
+            (flank + doubt[2] + hum.variance) / end + binned,
+            flank / on + flank / end + doubt[3] + 2 * binned + followed,
+            height,
+            height + trough,
+            fine * grid.fine_ms * abs(lasts_ms)
+            + doubt[4]
+            + (hum.variance / 2 + dip) * _square(lasts_ms)
+            + _square(_AREA * wave.area_uv_ms),
+        )
+    )
+    errors: Floats = grid.scale.error_factor * np.sqrt(np.maximum(variances, 0.0)).T
+    return errors
 
 
-def _doubts(grid: Grid, waves: Sequence[Wave], covariances: Floats, moved: Floats) -> list[list[float]]:
+def _doubts(grid: Grid, wave: Waves, covariances: Floats, moved: Floats) -> Floats:
     """What the background adds to the variance of onset, peak, end (uV^2), duration, area (uV^2.ms^2)."""
-    places = np.array([wave.places for wave in waves])
-    slopes = np.array([(wave.steep_on, wave.steep_end) for wave in waves])
-    heights = grid.at_fine[places]
-    duration = -heights[:, 2] / slopes[:, 1, None] - heights[:, 0] / slopes[:, 0, None]
-    area = grid.integrals[places[:, 2]] - grid.integrals[places[:, 0]]
-    sums = np.concatenate([heights, duration[:, None], area[:, None]], axis=1)
-    spread = np.add.reduce(sums[:, :, :, None] * covariances[:, None], axis=2)
-    known = np.add.reduce(spread * sums, axis=2)
-    shape = np.add.reduce(sums * moved[:, None, :], axis=2)
-    doubts: list[list[float]] = (known + (_OF_MOVE * shape) ** 2).tolist()
+    sums = np.empty((5, *moved.shape))
+    sums[:3] = grid.at_fine[np.array((wave.begin, wave.top, wave.end))]
+    sums[3] = -sums[2] / each(wave.steep_end) - sums[0] / each(wave.steep_on)
+    sums[4] = grid.integrals[wave.end] - grid.integrals[wave.begin]
+    known = product(applied(covariances, sums), sums)
+    doubts: Floats = known + _square(_OF_MOVE * product(sums, moved))
     return doubts
 
 
-def _errors(
-    grid: Grid, wave: Wave, noise: Noise, hum: Hum, candidate: Candidate, doubt: Sequence[float]
-) -> dict[str, float]:
-    fine = noise.variance * grid.halves
-    on, end = wave.steep_on**2, wave.steep_end**2
-    flank = grid.flank_gain * fine
-    lasts_ms = wave.end_ms - wave.onset_ms
-    binned = (_BINNED * grid.fine_ms) ** 2
-    followed = (_FOLLOWED * wave.back_ms) ** 2
-    dip = (_DIP * max(wave.dip_uv - _DIP_SEEN * noise.deviation, 0.0)) ** 2
-    rise = max(candidate.rise_ms / grid.fine_ms, 1.0)
-    bend = max(min(wave.bend, wave.height_uv / rise**2), 1e-9)
-    variances = {
-        "onset": (flank + doubt[0] + hum.variance + dip) / on + binned + followed,
-        "peak": fine * grid.top_gain * (grid.fine_ms / bend) ** 2 + binned + (_TOP * candidate.rise_ms) ** 2,
-        "height": fine * grid.peak_gain + doubt[1] + hum.variance + dip + (_HEIGHT * wave.height_uv) ** 2,
-        "end": (flank + doubt[2] + hum.variance + dip) / end + binned,
-        "duration": (flank + dip) / on + (flank + dip) / end + doubt[3] + 2 * binned + followed,
-        "area": fine * grid.fine_ms * abs(lasts_ms)
-        + doubt[4]
-        + (hum.variance / 2 + dip) * lasts_ms**2
-        + (_AREA * wave.area_uv_ms) ** 2,
-    }
-    variances["peak_to_peak"] = (
-        variances["height"]
-        + noise.variance * TROUGH_GAIN
-        + doubt[2]
-        + hum.variance
-        + (_HEIGHT * wave.trough_uv) ** 2
-    )
-    measured = grid.scale.error_factor
-    return {name: measured * math.sqrt(max(variance, 0.0)) for name, variance in variances.items()}
+def _square(value: Floats) -> Floats:
+    return value * value

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.reading import Reading
+from gateway.domain.markers.regression import Floats
 from gateway.domain.markers.response import certain
 from gateway.domain.markers.settings import Scale
 from gateway.domain.markers.wave import DIP, NOTCH, PHASE
@@ -43,9 +44,14 @@ def rounded(value: float) -> float:
     return float(f"{value:.{_DIGITS}g}")
 
 
-def unmarkable(counts: Counts) -> Quality | None:
-    """Why nothing can be read off raw counts, if so: they do not change, or lie at the converter's limits."""
-    low, high = int(counts.min()), int(counts.max())
+def unmarkable(counts: Floats) -> Iterator[Quality | None]:
+    """Why nothing can be read off each row of counts, if so: it is flat, or at the converter's limits."""
+    lowest, highest = np.minimum.reduce(counts, axis=1), np.maximum.reduce(counts, axis=1)
+    for row, low, high in zip(counts, lowest.tolist(), highest.tolist(), strict=True):
+        yield _constant_or_clipped(row, low, high)
+
+
+def _constant_or_clipped(counts: Floats, low: float, high: float) -> Quality | None:
     if low == high:
         return Quality("constant_signal", 0.0)
     if high - low >= _RAIL_COUNTS:
@@ -78,20 +84,20 @@ def flags(grid: Grid, reading: Reading, cut: Clipped) -> Iterator[Quality]:
         yield Quality("low_signal_to_noise", rounded(significance))
     if not wave.has_end:
         yield Quality("sweep_ends_before_return", rounded(grid.times_ms[-1] - wave.peak_ms))
-    if wave.dip_uv >= max(DIP[0] * height, DIP[1] * reading.noise.deviation):
+    if wave.dip_uv >= max(DIP[0] * height, DIP[1] * reading.deviation_uv):
         yield Quality("initial_positivity", rounded(wave.dip_uv))
     yield from _shape(reading)
 
 
 def hum_flag(scale: Scale, reading: Reading) -> Iterator[Quality]:
     """Mains hum that is as large as is expected at most."""
-    if reading.hum.amplitude_uv >= scale.mains_uv:
-        yield Quality("mains", rounded(reading.hum.amplitude_uv))
+    if reading.hum_uv >= scale.mains_uv:
+        yield Quality("mains", rounded(reading.hum_uv))
 
 
 def _shape(reading: Reading) -> Iterator[Quality]:
     wave = reading.wave
-    deviation = reading.noise.deviation
+    deviation = reading.deviation_uv
     if wave.notch_uv >= max(NOTCH[0] * wave.height_uv, NOTCH[1] * deviation):
         yield Quality("notched", rounded(100.0 * wave.notch_uv / wave.height_uv))
     if dispersed(reading):
@@ -101,13 +107,13 @@ def _shape(reading: Reading) -> Iterator[Quality]:
 def dispersed(reading: Reading) -> bool:
     """Whether the response has another negative phase that is not noise."""
     wave = reading.wave
-    least = max(PHASE[0] * wave.height_uv, PHASE[1] * reading.noise.deviation)
+    least = max(PHASE[0] * wave.height_uv, PHASE[1] * reading.deviation_uv)
     return wave.other_uv >= max(least, _PHASE_ERRORS * reading.errors["height"])
 
 
 def clipped(grid: Grid, reading: Reading, counts: Counts, rate_hz: float) -> Clipped:
     """Whether the wave lies flat at its highest or the trough after it at its lowest count."""
-    begin, _, end = (grid.skipped + place * grid.width for place in reading.wave.places)
+    begin, end = (grid.skipped + place * grid.width for place in (reading.wave.begin, reading.wave.end))
     tops, troughs = slice(begin, end + 1), slice(end, end + max(end - begin, 2))
     # ~ turns counts upside down, the lowest of 32 bits too
     return Clipped(_cut_ms(counts, tops, rate_hz), _cut_ms(~counts, troughs, rate_hz))
@@ -116,7 +122,7 @@ def clipped(grid: Grid, reading: Reading, counts: Counts, rate_hz: float) -> Cli
 def _cut_ms(counts: Counts, part: slice, rate_hz: float) -> float:
     """How long `counts` are cut off at the highest of this part of them; 0 where they are not."""
     values = counts[part]  # never empty: what is called a response lasts, and returns within the sweep
-    highest = np.flatnonzero(values >= int(values.max()) - _WITHIN)
+    highest = (values >= int(np.maximum.reduce(values)) - _WITHIN).nonzero()[0]
     length_ms = _plateau(counts, part.start + int(highest[highest.size // 2])) * 1000.0 / rate_hz
     return length_ms if length_ms >= _CLIPPED_MS else 0.0
 

@@ -11,11 +11,10 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gateway.domain.markers.regression import Floats, orthonormal, parabola
 from gateway.domain.markers.settings import Scale
-from gateway.domain.markers.tables import BackgroundTable, TailTable, running
+from gateway.domain.markers.tables import POINT, TREND, background_table, running, tail_table
 from gateway.errors import DataError
 
 _MAINS_HZ: Final = (50.0, 60.0)
@@ -65,15 +64,16 @@ class Grid:
         self.columns = _background(times_ms, scale)
         self.fine_columns = _background(self.fine_times_ms, scale)
         self.at_fine = np.ascontiguousarray(self.fine_columns.T)
+        self.points = _background(times_ms + (POINT - 1) / 2 * self.step_ms, scale)[:TREND].T.copy()
         self.integrals = running(self.fine_columns) * self.fine_ms
-        self.background = BackgroundTable(self.columns, self.kept, scale)
+        self.background = background_table(self.columns, self.kept, scale)
         along = 2.0 * (times_ms - times_ms[0]) / (times_ms[-1] - times_ms[0]) - 1.0
         trend = [np.ones_like(along), along, along * along]
         self.hums = np.stack([_wave(hertz, times_ms) for hertz in _MAINS_HZ])
         self.fine_hums = np.stack([_wave(hertz, self.fine_times_ms) for hertz in _MAINS_HZ])
         waves = [*self.hums[0], *self.hums[1]]
         self.tails = np.stack([*trend, *waves])
-        self.tail = TailTable(self.tails, scale)
+        self.tail = tail_table(self.tails, scale)
         null = [*trend, *_decays(_NULL_DECAYS_MS, times_ms), *waves]
         self.null = orthonormal(np.stack(null) * self.kept)
         early = [*trend[:2], *_decays(_SEARCH_DECAYS_MS, times_ms)]
@@ -83,26 +83,26 @@ class Grid:
     def _parabolas(self) -> None:
         peak = parabola(max(2, round(self.scale.peak_window_ms / self.fine_ms)), even=False)
         flank = parabola(max(2, round(self.scale.flank_window_ms / self.fine_ms)), even=True)
-        self.peak_weights: list[list[float]] = peak.tolist()
-        self.flank_weights: list[list[float]] = flank.tolist()
+        self.peak_weights, self.flank_weights = peak, flank
         # what each parabola makes of white noise: the variance of its value, and of the slope at the peak
         self.peak_gain = float(np.add.reduce(peak[0] ** 2))
         self.top_gain = float(np.add.reduce(peak[1] ** 2))
         self.flank_gain = float(np.add.reduce(flank[0] ** 2))
 
-    def binned(self, counts: NDArray[np.int32], uv_per_count: float) -> Floats:
-        """The half bins of a sweep (samples), in uV from the mean of the first."""
-        fine = self.bins * self.halves
-        samples = counts[self.skipped : self.skipped + fine * self.width].astype(np.int64)
-        samples -= samples[0]  # in whole counts: an offset leaves no trace
-        sums: Floats = np.add.reduce(samples.reshape(fine, self.width), axis=1, dtype=np.float64)
-        sums *= uv_per_count / self.width
-        sums -= sums[0]
-        return sums
+    def binned(self, counts: Floats, uv_per_count: Floats) -> Floats:
+        """The half bins of sweeps (n, samples) of whole counts, in uV from the mean of the first."""
+        size = self.bins * self.halves
+        samples = counts[:, self.skipped : self.skipped + size * self.width]
+        fine = np.zeros((len(counts), size))
+        for each in range(self.width):
+            fine += samples[:, each :: self.width]
+        fine -= fine[:, :1].copy()  # sums of whole counts are exact: an offset leaves no trace
+        fine *= (uv_per_count / self.width)[:, None]
+        return fine
 
     def whole(self, fine: Floats) -> Floats:
-        """The bins of sweeps given in half bins (n, bins x halves)."""
-        return (fine[:, 0::2] + fine[:, 1::2]) * 0.5 if self.halves == 2 else fine
+        """The bins of sweeps given in half bins (..., bins x halves)."""
+        return (fine[..., 0::2] + fine[..., 1::2]) * 0.5 if self.halves == 2 else fine
 
 
 @lru_cache(maxsize=8)

@@ -5,15 +5,15 @@ those of five-bin means what is left of it when a mark averages over a wave's fl
 more for a muscle that is not relaxed, a filter or a wandering baseline. The larger of the two counts.
 """
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
 from gateway.domain.markers.grid import Grid
-from gateway.domain.markers.regression import Floats
-from gateway.domain.markers.search import Candidate
+from gateway.domain.markers.regression import Floats, Indices
+from gateway.domain.markers.rows import at, each, either, larger, smaller
+from gateway.domain.markers.search import Candidates
 
 LAG = 5
 # What averaging over a flank leaves of a bin's standard deviation.
@@ -32,74 +32,81 @@ _LEAST_AFTER_PEAK = 5  # bins
 
 
 class Noise(NamedTuple):
-    """The variance of one bin in uV^2; the bin where the quiet tail begins (the number of bins: none)."""
+    """Of each sweep: the variance of one bin in uV^2, and the bin where the quiet tail begins.
 
-    variance: float
-    tail: int
+    Where there is no tail it is the number of bins. `deviation` is the standard deviation of what averaging
+    over a flank leaves of a bin's noise, in uV.
+    """
 
-    @property
-    def deviation(self) -> float:
-        """The standard deviation of what averaging over a flank leaves of a bin's noise, in uV."""
-        return SMOOTHED * math.sqrt(self.variance)
-
-
-class Sums:
-    """Running sums of a sweep's bins and of its squared second differences, from none to all."""
-
-    def __init__(self, bins: Floats) -> None:
-        count, length = bins.shape
-        self.bins = np.zeros((count, length + 1))
-        np.cumsum(bins, axis=1, out=self.bins[:, 1:])
-        self.second = bins[:, 2:] - 2.0 * bins[:, 1:-1] + bins[:, :-2]
-        self.near = np.zeros((count, length - 1))
-        np.cumsum(self.second * self.second, axis=1, out=self.near[:, 1:])
-        sums = self.bins
-        wide = sums[:, _SPAN:] - sums[:, :-_SPAN] + 3.0 * (sums[:, LAG : -2 * LAG] - sums[:, 2 * LAG : -LAG])
-        self.wide = np.zeros((count, length - _SPAN + 2))
-        np.cumsum(wide * wide, axis=1, out=self.wide[:, 1:])
+    variance: Floats
+    deviation: Floats
+    tail: Indices
 
 
-def noise(grid: Grid, sums: Sums, row: int, candidate: Candidate, uv_per_count: float) -> Noise:
-    """The noise of one sweep and its tail."""
+def noise(grid: Grid, bins: Floats, candidates: Candidates, uv_per_count: Floats) -> Noise:
+    """The noise of the sweeps (..., bins) in uV, and their tails."""
     quantum = uv_per_count * uv_per_count / (12 * grid.width * grid.halves)
     floor = quantum + (_QUIETEST * grid.scale.onset_floor_uv) ** 2
-    near, wide = sums.near[row], sums.wide[row]
+    second = bins[..., 2:] - 2.0 * bins[..., 1:-1] + bins[..., :-2]
+    near, sums = running(second * second), running(bins)
+    sums = sums[..., LAG:] - sums[..., :-LAG]
+    earlier, later = sums[..., : -2 * LAG], sums[..., 2 * LAG :]
+    bend = earlier + later - 2.0 * sums[..., LAG:-LAG]
     head, head_wide = (grid.searched + int(after / grid.step_ms + 0.5) for after in _ARTEFACT_MS)
-    quiet = [(0, grid.stimulus), (head, candidate.quiet)]
-    variance = _white(sums.second[row], near, quiet, floor)
-    tail = _tail(grid, sums.bins[row].tolist(), candidate.peak, variance)
-    variance = _white(sums.second[row], near, [*quiet, (tail, grid.bins)], floor)
-    spread, seen = _spread(wide, [(0, grid.stimulus), (head_wide, candidate.quiet), (tail, grid.bins)], _SPAN)
+    before = (0, grid.stimulus)
+    quiet = _spread(near, (before, (head, candidates.quiet)), 3)
+    variance = _white(second, *quiet, floor)
+    tail = _tail(grid, later - earlier, candidates.peak, variance)
+    at_rest = _spread(near, ((tail, grid.bins),), 3)
+    variance = _white(second, quiet[0] + at_rest[0], quiet[1] + at_rest[1], floor)
+    parts = (before, (head_wide, candidates.quiet), (tail, grid.bins))
+    spread, seen = _spread(running(bend * bend), parts, _SPAN)
     colour = (spread / (6 * LAG) + _TRUSTED * variance) / (seen + _TRUSTED)
-    return Noise(max(colour, variance), tail)
+    variance = larger(colour, variance)
+    return Noise(variance, SMOOTHED * np.sqrt(variance), tail)
 
 
-def _white(second: Floats, near: Floats, quiet: Iterable[tuple[int, int]], floor: float) -> float:
-    spread, seen = _spread(near, quiet, 3)
-    if seen < _TRUSTED:
-        spread, seen = (float(np.median(np.abs(second))) / _NORMAL_MAD) ** 2, 1
-    return max(spread / seen / 6.0, floor)  # of a second difference of white noise: 1 + 4 + 1
+def running(values: Floats) -> Floats:
+    """Running sums of each sweep, from none to all."""
+    sums = np.zeros((*values.shape[:-1], values.shape[-1] + 1))
+    np.add.accumulate(values, axis=-1, out=sums[..., 1:])
+    return sums
 
 
-def _spread(sums: Floats, parts: Iterable[tuple[int, int]], span: int) -> tuple[float, int]:
+def _white(second: Floats, spread: Floats, seen: Indices, floor: Floats) -> Floats:
+    white = spread / larger(seen, 1)
+    few = seen < _TRUSTED
+    if few.any():
+        middle = np.median(np.abs(second), axis=-1) / _NORMAL_MAD
+        white = either(few, middle * middle, white)
+    found: Floats = larger(white / 6.0, floor)  # of a second difference of white noise: 1 + 4 + 1
+    return found
+
+
+def _spread(
+    sums: Floats, parts: Iterable[tuple[Indices | int, Indices | int]], span: int
+) -> tuple[Floats, Indices]:
     """The sum of the squares of what lies wholly in the parts, `span` bins long each, and their number."""
-    spread, seen = 0.0, 0
+    squares, seen = np.zeros(sums.shape[:-1])[()], np.zeros(sums.shape[:-1], dtype=np.intp)[()]
     for begin, end in parts:
-        last = end - span + 1
-        if last > begin:
-            spread += float(sums[last] - sums[begin])
-            seen += last - begin
-    return spread, seen
+        first = smaller(begin, sums.shape[-1] - 1)
+        after = larger(end - (span - 1), first)
+        squares = squares + (at(sums, after) - at(sums, first))
+        seen = seen + (after - first)
+    return squares, seen
 
 
-def _tail(grid: Grid, sums: Sequence[float], peak: int, variance: float) -> int:
-    """Where the sweep has come to rest after `peak`: behind it no more moves than drift, hum and noise do."""
+def _tail(grid: Grid, moves: Floats, peak: Indices, variance: Floats) -> Indices:
+    """Where the sweep has come to rest after `peak`: behind it no more moves than drift, hum and noise do.
+
+    `moves` are differences of the sums of five bins two lags apart.
+    """
     scale, between_ms = grid.scale, 2 * LAG * grid.step_ms
-    most = LAG * _DRIFT_AND_HUM * scale.drift_uv_per_ms * between_ms + _MOVES * math.sqrt(LAG * variance)
-    at = grid.bins - _SPAN
-    while at > peak:
-        move = sums[at + _SPAN] - sums[at + 2 * LAG] - sums[at + LAG] + sums[at]
-        if abs(move) > most:
-            break
-        at -= LAG
-    return min(max(at + _SPAN, peak + _LEAST_AFTER_PEAK), grid.bins)
+    most = LAG * _DRIFT_AND_HUM * scale.drift_uv_per_ms * between_ms + _MOVES * np.sqrt(LAG * variance)
+    back = np.arange(grid.bins - _SPAN, -1, -LAG)
+    stops = np.abs(moves[..., ::-LAG]) > each(most)
+    stops |= back <= each(peak)
+    stops[..., -1] = True
+    rest = larger(back[stops.argmax(axis=-1)] + _SPAN, peak + _LEAST_AFTER_PEAK)
+    found: Indices = smaller(rest, grid.bins)
+    return found

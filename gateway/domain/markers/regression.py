@@ -1,7 +1,7 @@
 """Least squares on many sweeps at once, without BLAS: a sweep's fit never depends on its neighbours.
 
 Matrix products of BLAS and LAPACK choose their order of summation by the size of the batch; a sum along an
-axis of an array does not. So do these few lines, and a batch of one gives the bits of a batch of many.
+axis of an array, or einsum left to itself, does not. So a batch of one gives the bits of a batch of many.
 """
 
 import numpy as np
@@ -27,20 +27,26 @@ def inverse(matrices: Floats) -> Floats:
 
 
 def combined(coefficients: Floats, columns: Floats) -> Floats:
-    """For each row of coefficients (n, k) the sum of the columns (k, points) so weighted: (n, points)."""
-    total: Floats = np.add.reduce(coefficients[:, :, None] * columns, axis=1)
+    """For each row of coefficients (..., k) the sum of the columns (k, points) so weighted: (..., points)."""
+    total: Floats = np.einsum("...k,kp->...p", coefficients, columns)
     return total
 
 
 def projected(values: Floats, columns: Floats) -> Floats:
-    """The sum of each row of values (n, points) times each of the columns (k, points): (n, k)."""
-    total: Floats = np.add.reduce(values[:, None, :] * columns, axis=2)
+    """The sum of each row of values (..., points) times each of the columns (k, points): (..., k)."""
+    total: Floats = np.einsum("...p,kp->...k", values, columns)
     return total
 
 
 def applied(matrices: Floats, vectors: Floats) -> Floats:
     """Each matrix (..., k, k) applied to its vector (..., k)."""
-    total: Floats = np.add.reduce(matrices * vectors[..., None, :], axis=-1)
+    total: Floats = np.einsum("...ij,...j->...i", matrices, vectors)
+    return total
+
+
+def product(one: Floats, other: Floats) -> Floats:
+    """The sum along the last axis of one times the other: (..., k) and (..., k) make (...)."""
+    total: Floats = np.einsum("...k,...k->...", one, other)
     return total
 
 

@@ -5,18 +5,18 @@ leaves something of itself standing; an artefact or hum, however large, does not
 """
 
 import enum
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 
 from gateway.domain.markers.grid import Grid
-from gateway.domain.markers.noise import Noise
-from gateway.domain.markers.regression import Floats, combined, projected
+from gateway.domain.markers.noise import running
+from gateway.domain.markers.regression import Flags, Floats, Indices, combined, projected
+from gateway.domain.markers.rows import at, each, larger
 from gateway.domain.markers.search import prominences
 from gateway.domain.markers.settings import Scale
-from gateway.domain.markers.wave import Wave
+from gateway.domain.markers.wave import OneWave, Waves
 
 _NEAR_PEAK_MS: Final = 1.0
 # All of these are engineering settings, chosen on simulated sweeps (`docs/markers.md`): standard deviations
@@ -44,36 +44,36 @@ class Verdict(enum.Enum):
     ABSENT = "absent"
 
 
-def unexplained(grid: Grid, bins: Floats, peaks: Sequence[int]) -> list[float]:
+def unexplained(grid: Grid, bins: Floats, peaks: Indices) -> Floats:
     """How far what no background explains stands out within 1 ms of each peak, in uV."""
-    kept = bins * grid.kept
-    rest = kept - combined(projected(kept, grid.null), grid.null)
-    sums = np.zeros((len(rest), grid.bins + 1))
-    np.cumsum(rest, axis=1, out=sums[:, 1:])
+    rest = bins * grid.kept
+    rest -= combined(projected(rest, grid.null), grid.null)
+    sums = running(rest)
     width = grid.mean_of
-    means = (sums[:, width:] - sums[:, :-width])[:, grid.searched :] * (1.0 / width)
+    means = (sums[..., width:] - sums[..., :-width])[..., grid.searched :] * (1.0 / width)
     standing = prominences(means)
     near = round(_NEAR_PEAK_MS / grid.step_ms)
-    middles = [peak - grid.searched - width // 2 for peak in peaks]
-    return [
-        max(row[max(middle - near, 0) : max(middle + near + 1, 1)].tolist(), default=0.0)
-        for row, middle in zip(standing, middles, strict=True)
-    ]
+    around = each(peaks - grid.searched - width // 2) + np.arange(-near, near + 1)
+    around = np.minimum(np.maximum(around, 0), standing.shape[-1] - 1)
+    highest: Floats = np.maximum.reduce(at(standing, around), axis=-1)
+    return highest
 
 
 def verdict(
     grid: Grid,
-    wave: Wave,
+    wave: OneWave,
     errors: Mapping[str, float],
     unexplained_uv: float,
-    noise: Noise,
+    deviation: float,
     rise_ms: float,
-    *,
     rested: bool,
 ) -> Verdict:
-    """What one sweep shows: `rise_ms` is the time from half to peak, `rested` whether it is quiet again."""
+    """What one sweep shows.
+
+    `deviation` is that of the noise of a five-bin mean, `rise_ms` the time from half to peak, `rested`
+    whether the sweep is quiet again.
+    """
     scale, height = grid.scale, wave.height_uv
-    deviation = math.sqrt(noise.variance / grid.mean_of)
     clear = unexplained_uv >= max(scale.clear_uv, _CLEAR_NOISE * deviation)
     if rise_ms < scale.fastest_rise_ms or wave.end_ms - wave.onset_ms < scale.shortest_ms:
         return Verdict.UNCERTAIN if clear else Verdict.ABSENT
@@ -93,15 +93,13 @@ def verdict(
     return Verdict.RESPONSE if credible and height >= scale.response_floor_uv else Verdict.UNCERTAIN
 
 
-def evident(scale: Scale, wave: Wave, height_error: float) -> bool:
-    """Whether the wave is so high, so sure and so late that nothing else can explain it."""
-    return (
-        wave.height_uv >= _EVIDENT[0] * scale.clear_uv
-        and wave.height_uv >= _EVIDENT[1] * height_error
-        and wave.onset_ms >= _FAINT_AFTER * scale.blanked_ms
-    )
+def evident(scale: Scale, wave: Waves, height_errors: Floats) -> Flags:
+    """Which waves are so high, so sure and so late that nothing else can explain them."""
+    high = wave.height_uv >= larger(_EVIDENT[0] * scale.clear_uv, _EVIDENT[1] * height_errors)
+    found: Flags = high & (wave.onset_ms >= _FAINT_AFTER * scale.blanked_ms)
+    return found
 
 
-def certain(scale: Scale, wave: Wave, height_error: float) -> bool:
+def certain(scale: Scale, wave: OneWave, height_error: float) -> bool:
     """Whether nobody would doubt that what was called a response is one."""
     return wave.height_uv >= max(scale.uncertain_below_uv, _CERTAIN * height_error)

@@ -4,13 +4,13 @@ A decaying artefact has no rise before it, a drift no fall after it; what has bo
 is a response is decided later, when the background is known.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from gateway.domain.markers.grid import Grid
-from gateway.domain.markers.regression import Floats, combined, projected
+from gateway.domain.markers.regression import Flags, Floats, Indices, combined, projected
+from gateway.domain.markers.rows import at, each, larger, last, smaller
 
 _HALF = 0.5  # the part of its prominence where the upstroke is timed
 _LOW = 0.25  # and where it is followed by slope: a notch above it belongs to the wave
@@ -26,8 +26,8 @@ _PHASE_CLEAR = 3.0
 _AFTER_BLANK_MS = 0.6
 
 
-class Candidate(NamedTuple):
-    """A candidate: its peak, and where the quiet sweep before it ends. Bins, but for what says its unit.
+class Candidates(NamedTuple):
+    """The candidate of each sweep: its peak, and until where it is quiet. Bins, but for what says its unit.
 
     `first_peak` is the top of its first phase, `half`, `low` and `foot` are on the upstroke of that; before
     `quiet` it is surely quiet.
@@ -35,84 +35,95 @@ class Candidate(NamedTuple):
     at its highest, 0 where it does not.
     """
 
-    peak: int
-    first_peak: int
-    prominence_uv: float
-    half: int
-    low: int
-    foot: int
-    quiet: int
-    rise_ms: float
-    still_rising_uv: float
+    peak: Indices
+    first_peak: Indices
+    prominence_uv: Floats
+    half: Indices
+    low: Indices
+    foot: Indices
+    quiet: Indices
+    rise_ms: Floats
+    still_rising_uv: Floats
 
 
-def candidates(grid: Grid, bins: Floats) -> list[Candidate]:
-    """The candidate of each row of `bins` (n, bins), in uV."""
+def candidates(grid: Grid, bins: Floats) -> Candidates:
+    """The candidate of each sweep of `bins` (..., bins), in uV."""
     kept = bins * grid.kept
-    rest = kept - combined(projected(kept, grid.early), grid.early)
-    smooth = rest.copy()
-    smooth[:, 1:-1] = 0.5 * rest[:, 1:-1] + 0.25 * (rest[:, :-2] + rest[:, 2:])
-    standing = prominences(smooth[:, grid.searched :])
-    late = grid.earliest_peak - grid.searched
-    peaks = standing[:, late:].argmax(axis=1) + late
-    rows = zip(smooth.tolist(), standing.tolist(), peaks.tolist(), strict=True)
-    return [_candidate(grid, curve, prominence, peak) for curve, prominence, peak in rows]
+    kept -= combined(projected(kept, grid.early), grid.early)
+    smooth = kept.copy()
+    smooth[..., 1:-1] = 0.5 * kept[..., 1:-1] + 0.25 * (kept[..., :-2] + kept[..., 2:])
+    begin = grid.searched  # bins are counted from here on
+    curves = smooth[..., begin:]
+    standing = prominences(curves)
+    late = grid.earliest_peak - begin
+    peak = standing[..., late:].argmax(axis=-1) + late
+    height = at(standing, peak)
+    upstroke = _upstroke(curves, peak, height)
+    rise_ms = (peak - upstroke[0]) * grid.step_ms
+    first_peak, (half, low, foot) = _first_phase(grid, curves, standing, peak, upstroke)
+    lead = larger(foot - _LEAD * (half - foot + 1), foot // 2)
+    quiet = smaller(lead, larger(foot - 1, 0))
+    places = (place + begin for place in (peak, first_peak, half, low, foot, quiet))
+    peak, first_peak, half, low, foot, quiet = places
+    return Candidates(peak, first_peak, height, half, low, foot, quiet, rise_ms, _still_rising(curves))
 
 
 def prominences(curves: Floats) -> Floats:
     """How far each point stands above the lowest before it and the lowest after it, whichever is less."""
-    rise = curves - np.minimum.accumulate(curves, axis=1)
-    fall = curves - np.minimum.accumulate(curves[:, ::-1], axis=1)[:, ::-1]
-    return np.minimum(rise, fall)
+    before = np.minimum.accumulate(curves, axis=-1)
+    after = np.minimum.accumulate(curves[..., ::-1], axis=-1)[..., ::-1]
+    standing: Floats = curves - np.maximum(before, after)
+    return standing
 
 
-def _candidate(grid: Grid, curve: Sequence[float], prominence: Sequence[float], place: int) -> Candidate:
-    first = grid.searched
-    peak, height = place + first, prominence[place]
-    half, low, foot = _upstroke(curve, peak, height, first)
-    rise_ms = (peak - half) * grid.step_ms
-    first_peak = peak
-    least = max(_PHASE * height, _PHASE_CLEAR * grid.scale.clear_uv)
-    earlier = _earlier_phase(prominence[grid.earliest_peak - first : foot - first], least)
-    if earlier is not None:
-        top = earlier + grid.earliest_peak
-        begin = _upstroke(curve, top, prominence[top - first], first)
-        if (begin[2] - first) * grid.step_ms >= _AFTER_BLANK_MS:
-            first_peak, (half, low, foot) = top, begin
-    lead = max(foot - _LEAD * (half - foot + 1), first + (foot - first) // 2)
-    quiet = min(lead, max(foot - 1, first))
-    return Candidate(peak, first_peak, height, half, low, foot, quiet, rise_ms, _still_rising(curve[first:]))
-
-
-def _upstroke(curve: Sequence[float], peak: int, height: float, first: int) -> tuple[int, int, int]:
+def _upstroke(curves: Floats, peak: Indices, height: Floats) -> tuple[Indices, Indices, Indices]:
     """Half, low and foot of the wave that stands `height` high at `peak`."""
-    half = _walk_below(curve, peak, curve[peak] - _HALF * height, first)
-    low = _walk_below(curve, half, curve[peak] - (1.0 - _LOW) * height, first)
-    steepest = max((curve[at + 1] - curve[at - 1] for at in range(max(low, 1), peak)), default=0.0)
-    foot = low
-    while foot > max(first, 0) and foot > 0 and curve[foot + 1] - curve[foot - 1] >= _TAKEN_OFF * steepest:
-        foot -= 1
-    return half, low, foot
+    places = np.arange(curves.shape[-1])
+    top = at(curves, peak)
+    before = places <= each(peak)
+    half, low = (_last(before & (curves < each(top - part * height))) for part in (_HALF, 1.0 - _LOW))
+    slopes = np.zeros_like(curves)
+    np.subtract(curves[..., 2:], curves[..., :-2], out=slopes[..., 1:-1])
+    rising = slopes * (places < each(peak))
+    rising *= places >= each(low)
+    flat = slopes < each(_TAKEN_OFF * np.maximum.reduce(rising, axis=-1))
+    flat &= places <= each(low)
+    return half, low, _last(flat)
 
 
-def _earlier_phase(prominence: Sequence[float], least: float) -> int | None:
-    """The top of the first phase before the wave that stands at least so high."""
-    for at, value in enumerate(prominence):
-        if value >= least:
-            while at + 1 < len(prominence) and prominence[at + 1] >= value:
-                at, value = at + 1, prominence[at + 1]  # noqa: PLW2901  # up to its top
-            return at
-    return None
+def _last(where: Flags) -> Indices:
+    """The last bin where it is so, or the first of all."""
+    where[..., 0] = True
+    return last(where)
 
 
-def _walk_below(curve: Sequence[float], start: int, level: float, first: int) -> int:
-    """The last bin up to `start` below `level`, or `first`."""
-    at = start
-    while at > first and curve[at] >= level:
-        at -= 1
-    return at
+def _first_phase(
+    grid: Grid, curves: Floats, standing: Floats, peak: Indices, upstroke: tuple[Indices, Indices, Indices]
+) -> tuple[Indices, tuple[Indices, Indices, Indices]]:
+    """The top and the upstroke of the first phase: the wave's own or, where there is one, an earlier one."""
+    foot = upstroke[2]
+    places = np.arange(curves.shape[-1])
+    high = standing >= each(larger(_PHASE * at(standing, peak), _PHASE_CLEAR * grid.scale.clear_uv))
+    high &= places < each(foot)
+    high[..., : grid.earliest_peak - grid.searched] = False
+    there = high.any(axis=-1)
+    if not there.any():
+        return peak, upstroke
+    stands = standing[there]
+    over = np.ones_like(stands, dtype=np.bool_)
+    np.less(stands[:, 1:], stands[:, :-1], out=over[:, :-1])
+    over &= places >= each(high[there].argmax(axis=1))
+    found = np.array((peak, *upstroke))
+    top = np.minimum(over.argmax(axis=1), found[3, there] - 1)
+    earlier = _upstroke(curves[there], top, at(stands, top))
+    late = earlier[2] * grid.step_ms >= _AFTER_BLANK_MS
+    found[:, there] = np.where(late, (top, *earlier), found[:, there])
+    first_peak, half, low, foot = found
+    return first_peak, (half, low, foot)
 
 
-def _still_rising(curve: Sequence[float]) -> float:
-    top = max(curve)
-    return top - min(curve) if top in curve[-_AT_END:] else 0.0
+def _still_rising(curves: Floats) -> Floats:
+    top = np.maximum.reduce(curves, axis=-1)
+    at_end = np.maximum.reduce(curves[..., -_AT_END:], axis=-1) == top
+    rising: Floats = (top - np.minimum.reduce(curves, axis=-1)) * at_end
+    return rising

@@ -1,10 +1,12 @@
 """Where the quiet part ends: at the take-off, or where a positive dip before it begins."""
 
-from collections.abc import Sequence
 from typing import Final
 
 from gateway.domain.markers.grid import Grid
-from gateway.domain.markers.search import Candidate
+from gateway.domain.markers.noise import Noise
+from gateway.domain.markers.regression import Floats, Indices
+from gateway.domain.markers.rows import at, each, either, larger, last, smaller, whole
+from gateway.domain.markers.search import Candidates
 
 _LEVEL: Final = (0.01, 3.0)  # of the height, and standard deviations: above it the wave has taken off
 _DIP: Final = 5.0  # standard deviations: below it, the sweep dips
@@ -13,36 +15,33 @@ _GUARD: Final = (0.1, 0.3)  # ms, and parts of the rise: what is left out before
 _OF_QUIET: Final = 0.3  # but no more than this part of the quiet sweep
 
 
+def earliest_take_off(grid: Grid, candidates: Candidates) -> Indices:
+    """The bin before which a take-off is not looked for at first: not far before the candidate's foot."""
+    lead = whole(_BEFORE_FOOT * (candidates.half - candidates.foot + 1))
+    earliest: Indices = larger(candidates.foot - lead, grid.searched)
+    return earliest
+
+
 def quiet_part(
-    grid: Grid, curve: Sequence[float], candidate: Candidate, deviation: float, earliest: int | None = None
-) -> int:
-    """The bin where the quiet part of a sweep ends; `curve` are its bins without the background known so far.
+    grid: Grid, curves: Floats, candidates: Candidates, noise: Noise, earliest: Indices
+) -> Indices:
+    """The bin where the quiet part of each sweep ends; `curves` are bins without the background known so far.
 
-    The take-off is not looked for before `earliest`; without it, not far before the candidate's foot.
+    The take-off is not looked for before `earliest`.
     """
-    height = curve[candidate.peak]
-    if earliest is None:
-        lead = _BEFORE_FOOT * (candidate.half - candidate.foot + 1)
-        earliest = max(candidate.foot - int(lead), grid.searched)
-    level = max(_LEVEL[0] * height, _LEVEL[1] * deviation)
-    take_off = candidate.low
-    while take_off > earliest and curve[take_off] >= level:
-        take_off -= 1
-    begin = take_off
-    lowest = min(curve[candidate.quiet : take_off], default=0.0)
-    deep = -max(grid.scale.dip_fraction * height, _DIP * deviation)
-    if lowest < deep:
-        begin = _dip(grid, curve, candidate.quiet, deep)
-    guard = min(
-        _GUARD[0] / grid.step_ms + _GUARD[1] * candidate.rise_ms / grid.step_ms,
-        _OF_QUIET * (begin - grid.searched),
-    )
-    return max(begin - int(guard), min(candidate.quiet, begin), grid.searched)
-
-
-def _dip(grid: Grid, curve: Sequence[float], first: int, level: float) -> int:
-    """Where the dip begins: it is seen only once it is deep."""
-    at = first
-    while curve[at] >= level:
-        at += 1
-    return max(at - int(grid.scale.dip_lead_ms / grid.step_ms), grid.searched)
+    height = at(curves, candidates.peak)
+    below = curves < each(larger(_LEVEL[0] * height, _LEVEL[1] * noise.deviation))
+    below |= grid.places <= each(smaller(earliest, candidates.low))
+    below &= grid.places <= each(candidates.low)
+    take_off = either(earliest < candidates.low, last(below), candidates.low)
+    dips = curves < each(-larger(grid.scale.dip_fraction * height, _DIP * noise.deviation))
+    dips &= grid.places >= each(candidates.quiet)
+    dip = dips.argmax(axis=-1)
+    # a dip is seen only once it is deep
+    lead = int(grid.scale.dip_lead_ms / grid.step_ms)
+    dipped = at(dips, dip) & (dip < take_off)
+    begin = either(dipped, larger(dip - lead, grid.searched), take_off)
+    guard_ms = _GUARD[0] + _GUARD[1] * candidates.rise_ms
+    guard = whole(smaller(guard_ms / grid.step_ms, _OF_QUIET * (begin - grid.searched)))
+    end: Indices = larger(larger(begin - guard, smaller(candidates.quiet, begin)), grid.searched)
+    return end

@@ -5,12 +5,14 @@ wave last rises through a small part of its peak before it; where the noise is l
 wave is timed higher up and followed down the parabola that a take-off is.
 """
 
-import math
-from collections.abc import Sequence
-from operator import mul
-from typing import Final, NamedTuple
+from typing import Final, Generic, NamedTuple, TypeVar
+
+import numpy as np
 
 from gateway.domain.markers.grid import Grid
+from gateway.domain.markers.noise import Noise
+from gateway.domain.markers.regression import Flags, Floats, Indices, product, projected
+from gateway.domain.markers.rows import at, each, either, larger, last, smaller, whole
 
 _ABOVE_NOISE: Final = 2.5  # standard deviations: the lowest level at which a rising wave is timed
 _LONGEST_BACK_MS: Final = 0.6
@@ -22,201 +24,250 @@ NOTCH: Final = (0.05, 6.0)
 DIP: Final = (0.05, 6.0)
 _FLAT: Final = 1e-9
 # Savitzky, Golay, Anal Chem 1964;36:1627: the level at the middle of five points, and its variance in noise.
-_LEVEL_OF_FIVE: Final = (-3 / 35, 12 / 35, 17 / 35, 12 / 35, -3 / 35)
+_LEVEL_OF_FIVE: Final = np.array([-3, 12, 17, 12, -3]) / 35
 TROUGH_GAIN: Final = 17 / 35
 
+Number = TypeVar("Number", float, Floats)
+Place = TypeVar("Place", int, Indices)
+Truth = TypeVar("Truth", bool, Flags)
 
-class Wave(NamedTuple):
-    """Times in ms after the stimulus, heights in uV.
+
+class Wave(NamedTuple, Generic[Number, Place, Truth]):
+    """The wave of one sweep or, in arrays, of each of many. Times in ms after the stimulus, heights in uV.
 
     `steep_on`, `steep_end`: slopes at take-off and return in uV/ms; `bend`: curvature of the peak in uV per
-    half bin squared; `back_ms`: how far the take-off was followed below the noise; `places`: the half bins
-    of take-off, peak and return; `has_onset`, `has_end`: whether the sweep shows them; `dip_uv`: the positive
-    dip before the take-off; `notch_uv`: the deepest notch; `other_uv`: the highest other negative phase.
+    half bin squared; `back_ms`: how far the take-off was followed below the noise; `begin`, `top`, `end`: the
+    half bins of take-off, peak and return; `has_onset`, `has_end`: whether the sweep shows them; `dip_uv`:
+    the positive dip before the take-off; `notch_uv`: the deepest notch; `other_uv`: the highest other
+    negative phase.
     """
 
-    peak_bin: int
-    onset_ms: float
-    peak_ms: float
-    end_ms: float
-    height_uv: float
-    trough_uv: float
-    area_uv_ms: float
-    total_end_ms: float
-    first_onset_ms: float
-    steep_on: float
-    steep_end: float
-    bend: float
-    back_ms: float
-    places: tuple[int, int, int]
-    has_onset: bool
-    has_end: bool
-    dip_uv: float
-    notch_uv: float
-    other_uv: float
+    peak_bin: Place
+    onset_ms: Number
+    peak_ms: Number
+    end_ms: Number
+    height_uv: Number
+    trough_uv: Number
+    area_uv_ms: Number
+    total_end_ms: Number
+    first_onset_ms: Number
+    steep_on: Number
+    steep_end: Number
+    bend: Number
+    back_ms: Number
+    begin: Place
+    top: Place
+    end: Place
+    has_onset: Truth
+    has_end: Truth
+    dip_uv: Number
+    notch_uv: Number
+    other_uv: Number
 
 
-class _Passage(NamedTuple):
-    """When a curve passes a level, and how steeply."""
-
-    place: float  # in half bins from the begin of the sweep
-    slope: float  # uV per half bin
+Waves = Wave[Floats, Indices, Flags]
+OneWave = Wave[float, int, bool]
 
 
-def read_wave(
-    grid: Grid, fine: Sequence[float], curve: Sequence[float], peak: int, deviation: float, quiet: int
-) -> Wave:
-    """The marks of the wave around bin `peak`; `fine` are half bins, `curve` bins, quiet until `quiet`."""
-    near = round(_NEAR_PEAK_MS / grid.step_ms)
-    first = max(peak - near, grid.earliest_peak)
-    around = curve[first : peak + near + 1]
-    peak = first + around.index(max(around))
-    place, height, bend = _top(grid, fine, peak)
-    level = max(grid.scale.onset_fraction * height, grid.scale.onset_floor_uv)
-    timed = max(level, _ABOVE_NOISE * deviation)
-    before = _last_below(curve, peak, timed, grid.searched)
-    on = _passage(grid, fine, curve, max(before, grid.searched), timed, rising=True)
-    back = 2.0 / on.slope * (timed - math.sqrt(level * timed))
-    onset = on.place - min(back, _LONGEST_BACK_MS / grid.fine_ms)
-    after = _first_not_above(curve, peak)
-    end = _passage(grid, fine, curve, min(after, grid.bins - 1) - 1, 0.0, rising=False)
-    phase = max(PHASE[0] * height, PHASE[1] * deviation)
-    total, later = _later(curve, after, phase)
-    earliest, earlier = _earlier(curve, max(before, grid.searched), quiet, phase, level)
-    ms = grid.fine_ms
-    last = len(fine) - 1
-    places = (min(max(int(at), 0), last) for at in (onset, place, end.place))
-    begin, top, back_at_zero = places
+def read_waves(
+    grid: Grid, fine: Floats, curves: Floats, peak: Indices, noise: Noise, quiet: Indices
+) -> Waves:
+    """The marks of the wave around bin `peak` of each sweep.
+
+    `fine` are half bins (..., bins x halves), `curves` bins (..., bins), quiet until `quiet`.
+    """
+    ms, begin_ms = grid.fine_ms, grid.begin_ms
+    peak = _highest_near(grid, curves, peak)
+    top, height, bend = _top(grid, fine, peak)
+    level = larger(grid.scale.onset_fraction * height, grid.scale.onset_floor_uv)
+    timed = larger(level, _ABOVE_NOISE * noise.deviation)
+    before, has_onset = _last_below(grid, curves, peak, timed)
+    after, has_end = _first_not_above(grid, curves, peak)
+    rises, steep_on = _passage(grid, fine, curves, before, timed, 1.0)
+    end, steep_end = _passage(grid, fine, curves, after - 1, 0.0, -1.0)
+    back = 2.0 / steep_on * (timed - np.sqrt(level * timed))
+    back = smaller(back, _LONGEST_BACK_MS / ms)
+    onset = rises - back
+    phase = larger(PHASE[0] * height, PHASE[1] * noise.deviation)
+    trough, later, total_end = _behind(grid, curves, after, phase, end, has_end)
+    dip, earlier, first_onset = _ahead(grid, curves, (quiet, before), (phase, level), onset)
+    begin, middle, finish = (
+        smaller(larger(whole(place), 0), fine.shape[-1] - 1) for place in (onset, top, end)
+    )
     return Wave(
         peak_bin=peak,
-        onset_ms=grid.begin_ms + onset * ms,
-        peak_ms=grid.begin_ms + place * ms,
-        end_ms=grid.begin_ms + end.place * ms,
+        onset_ms=begin_ms + onset * ms,
+        peak_ms=begin_ms + top * ms,
+        end_ms=begin_ms + end * ms,
         height_uv=height,
-        trough_uv=_trough(curve[min(after, grid.bins - 1) :]),
-        area_uv_ms=_area(fine, onset, end.place, begin, back_at_zero) * ms,
-        total_end_ms=grid.begin_ms + (end.place * ms if total is None else total * grid.step_ms),
-        first_onset_ms=grid.begin_ms + (onset * ms if earliest is None else earliest * grid.step_ms),
-        steep_on=on.slope / ms,
-        steep_end=end.slope / ms,
+        trough_uv=trough,
+        area_uv_ms=_area(fine, (onset, begin), (end, finish)) * ms,
+        total_end_ms=begin_ms + total_end * ms,
+        first_onset_ms=begin_ms + first_onset * ms,
+        steep_on=steep_on / ms,
+        steep_end=steep_end / ms,
         bend=bend,
-        back_ms=(on.place - onset) * ms,
-        places=(begin, top, back_at_zero),
-        has_onset=before >= grid.searched,
-        has_end=after < grid.bins,
-        dip_uv=-min(curve[quiet : max(before, grid.searched)], default=0.0),
-        notch_uv=_notch(curve, max(before, grid.searched), peak, min(after, grid.bins - 1)),
-        other_uv=max(later, earlier),
+        back_ms=back * ms,
+        begin=begin,
+        top=middle,
+        end=finish,
+        has_onset=has_onset,
+        has_end=has_end,
+        dip_uv=dip,
+        notch_uv=_notch(grid, curves, before, peak, after),
+        other_uv=larger(later, earlier),
     )
 
 
-def _top(grid: Grid, fine: Sequence[float], peak: int) -> tuple[float, float, float]:
+def _highest_near(grid: Grid, curves: Floats, peak: Indices) -> Indices:
+    near = round(_NEAR_PEAK_MS / grid.step_ms)
+    around = each(peak) + np.arange(-near, near + 1)
+    around = np.minimum(np.maximum(around, grid.earliest_peak), grid.bins - 1)
+    found: Indices = at(around, at(curves, around).argmax(axis=-1))
+    return found
+
+
+def _top(grid: Grid, fine: Floats, peak: Indices) -> tuple[Floats, Floats, Floats]:
     """Place, height and bend of the parabola through the half bins around the highest bin."""
     middle = peak * grid.halves
-    if grid.halves > 1 and fine[middle + 1] >= fine[middle]:
-        middle += 1
-    half = len(grid.peak_weights[0]) // 2
-    value, slope, bend, centre = _parabola(grid.peak_weights, fine, middle - half, centre=half + 0.5)
-    at = min(max(-slope / (2.0 * min(bend, -_FLAT)), -half), half)
-    return centre + at, value + at * (slope + at * bend), -2.0 * bend
+    if grid.halves > 1:
+        middle = middle + whole(at(fine, middle + 1) >= at(fine, middle))
+    half = grid.peak_weights.shape[1] // 2
+    (value, slope, bend), first = _parabola(grid.peak_weights, fine, middle - half)
+    off = smaller(larger(-slope / (2.0 * smaller(bend, -_FLAT)), -half), half)
+    return first + (half + 0.5) + off, value + off * (slope + off * bend), -2.0 * bend
 
 
-def _parabola(
-    weights: Sequence[Sequence[float]], fine: Sequence[float], first: int, *, centre: float
-) -> tuple[float, float, float, float]:
-    """Value, slope and half the bend at the centre of the window that begins at `first`, and its place."""
-    width = len(weights[0])
-    first = min(max(first, 0), len(fine) - width)
-    window = fine[first : first + width]
-    value, slope, bend = (sum(map(mul, one, window)) for one in weights)
-    return value, slope, bend, first + centre
+def _parabola(weights: Floats, fine: Floats, first: Indices) -> tuple[Floats, Indices]:
+    """Value, slope and half the bend at the centre of a window of each sweep, and where the window begins.
+
+    It begins at `first`, or where there is room for it.
+    """
+    width = weights.shape[1]
+    first = smaller(larger(first, 0), fine.shape[-1] - width)
+    window = at(fine, each(first) + np.arange(width))
+    return projected(window, weights).T, first
+
+
+def _last_below(grid: Grid, curves: Floats, peak: Indices, level: Floats) -> tuple[Indices, Flags]:
+    """The last bin before `peak` below `level`, the first searched where there is none, and whether."""
+    low = curves < each(level)
+    low &= grid.places <= each(peak)
+    found = last(low)
+    seen = (found >= grid.searched) & at(low, found)
+    return either(seen, found, grid.searched), seen
+
+
+def _first_not_above(grid: Grid, curves: Floats, peak: Indices) -> tuple[Indices, Flags]:
+    """The first bin after `peak` that is back at the baseline, the last where there is none, and whether."""
+    back = curves <= 0.0
+    back &= grid.places >= each(peak)
+    found = back.argmax(axis=-1)
+    seen = at(back, found)
+    return either(seen, found, grid.bins - 1), seen
 
 
 def _passage(
-    grid: Grid, fine: Sequence[float], curve: Sequence[float], at: int, level: float, *, rising: bool
-) -> _Passage:
-    """When the wave passes `level` between the middles of bin `at` and the next."""
-    step = curve[min(at + 1, len(curve) - 1)] - curve[at]
-    part = min(max((level - curve[at]) / step, 0.0), 1.0) if abs(step) > _FLAT else 0.0
-    place = (at + 0.5 + part) * grid.halves
-    half = len(grid.flank_weights[0]) // 2
-    value, slope, bend, centre = _parabola(grid.flank_weights, fine, round(place) - half, centre=float(half))
-    sign = 1.0 if rising else -1.0
-    off = place - centre
-    steep = sign * (slope + 2.0 * bend * off)
-    if steep > _FLAT:
-        step = sign * (level - (value + off * (slope + off * bend))) / steep
-        off += min(max(step, -0.5 * half), 0.5 * half)
-    steep = max(sign * (slope + 2.0 * bend * off), 0.25 * sign * slope, _FLAT)
-    return _Passage(centre + off, steep)
+    grid: Grid, fine: Floats, curves: Floats, bin_before: Indices, level: Floats | float, sign: float
+) -> tuple[Floats, Floats]:
+    """When the wave rises (`sign` 1) or falls (-1) through `level`, and how steeply.
+
+    It does between the middles of `bin_before` and the next bin; in half bins, and uV per half bin.
+    """
+    here = at(curves, bin_before)
+    step = at(curves, smaller(bin_before + 1, grid.bins - 1)) - here
+    part = (level - here) / either(abs(step) > _FLAT, step, np.inf)
+    place = (bin_before + 0.5 + smaller(larger(part, 0.0), 1.0)) * grid.halves
+    half = grid.flank_weights.shape[1] // 2
+    (value, slope, bend), first = _parabola(grid.flank_weights, fine, whole(np.rint(place)) - half)
+    off = place - (first + half)
+    steep = slope + 2.0 * bend * off
+    missed = level - (value + off * (slope + off * bend))
+    step = missed / either(sign * steep > _FLAT, steep, np.inf)
+    off = off + smaller(larger(step, -0.5 * half), 0.5 * half)
+    steep = larger(sign * (slope + 2.0 * bend * off), 0.25 * sign * slope)
+    return first + half + off, larger(steep, _FLAT)
 
 
-def _last_below(curve: Sequence[float], peak: int, level: float, first: int) -> int:
-    """The last bin before `peak` below `level`; the one before `first` when there is none."""
-    at = peak
-    while at >= first and curve[at] >= level:
-        at -= 1
-    return at
+def _area(fine: Floats, onset: tuple[Floats, Indices], end: tuple[Floats, Indices]) -> Floats:
+    """The sum of the half bins between two places, parts of bins by their part."""
+    sums = np.add.accumulate(fine, axis=-1)
+    since, until = (
+        at(sums, whole_bin) - (whole_bin + 1 - place) * at(fine, whole_bin)
+        for place, whole_bin in (onset, end)
+    )
+    area: Floats = until - since
+    return area
 
 
-def _first_not_above(curve: Sequence[float], peak: int) -> int:
-    """The first bin after `peak` that is back at the baseline; the number of bins when there is none."""
-    at = peak
-    while at < len(curve) and curve[at] > 0.0:
-        at += 1
-    return at
+def _behind(
+    grid: Grid, curves: Floats, after: Indices, phase: Floats, end: Floats, has_end: Flags
+) -> tuple[Floats, Floats, Floats]:
+    """Of what follows the wave: the trough, how high it rises, and when its last negative phase is over.
+
+    A phase is at least `phase` high; where there is none, it is over when the wave is, at `end`.
+    """
+    behind = grid.places >= each(after)
+    trough = _trough(curves, np.where(behind, curves, np.inf).argmin(axis=-1), after)
+    rising = curves * behind
+    highest = np.maximum.reduce(rising, axis=-1) * has_end
+    there = highest >= phase
+    if not there.any():
+        return trough, highest, end
+    high = rising >= each(phase)
+    high[..., 0] = True
+    over = curves <= 0.0
+    over &= grid.places >= each(last(high))
+    over_at = either(over.any(axis=-1), over.argmax(axis=-1), grid.bins)
+    return trough, highest, either(there, over_at * grid.halves, end)
 
 
-def _area(fine: Sequence[float], onset: float, end: float, first: int, last: int) -> float:
-    """The sum of the half bins from `onset` to `end`, parts of bins by their part."""
-    whole = math.fsum(fine[first:last])
-    return whole - (onset - first) * fine[first] + (end - last) * fine[last]
+def _ahead(
+    grid: Grid,
+    curves: Floats,
+    between: tuple[Indices, Indices],
+    levels: tuple[Floats, Floats],
+    onset: Floats,
+) -> tuple[Floats, Floats, Floats]:
+    """Of what precedes the wave: the dip, how high it rises, and when its first negative phase takes off.
+
+    A phase is at least as high as the first of `levels`, and begins at the second; where there is none, it
+    is the wave that takes off first, at `onset`.
+    """
+    (quiet, before), (phase, level) = between, levels
+    ahead = curves * (grid.places >= each(quiet))
+    ahead *= grid.places < each(before)
+    highest, dip = np.maximum.reduce(ahead, axis=-1), -np.minimum.reduce(ahead, axis=-1)
+    there = highest >= phase
+    if not there.any():
+        return dip, highest, onset
+    low = curves < each(level)
+    low |= grid.places <= each(quiet)
+    low &= grid.places <= each((ahead >= each(phase)).argmax(axis=-1))
+    low[..., 0] = True
+    return dip, highest, either(there, last(low) * grid.halves, onset)
 
 
-def _later(curve: Sequence[float], end: int, least: float) -> tuple[float | None, float]:
-    """Where the last negative phase after the wave is over (in bins), and how high such phases rise."""
-    highest = max(curve[end:], default=0.0)
-    if highest < least:
-        return None, 0.0
-    at = len(curve) - 1
-    while curve[at] < least:
-        at -= 1
-    while at < len(curve) and curve[at] > 0.0:
-        at += 1
-    return float(at), highest
+def _trough(curves: Floats, lowest: Indices, begin: Indices) -> Floats:
+    """The lowest level: the parabola through the five bins around the lowest, where there are five."""
+    middle = smaller(lowest, curves.shape[-1] - 3)
+    five = at(curves, each(middle) + np.arange(-2, 3))
+    room = (middle == lowest) & (lowest >= begin + 2)
+    trough: Floats = either(room, product(five, _LEVEL_OF_FIVE), at(curves, lowest))
+    return trough
 
 
-def _earlier(
-    curve: Sequence[float], onset: int, quiet: int, least: float, level: float
-) -> tuple[float | None, float]:
-    """Where the first negative phase before the wave takes off (in bins), and how high such phases rise."""
-    highest = max(curve[quiet:onset], default=0.0)
-    if highest < least:
-        return None, 0.0
-    at = quiet
-    while curve[at] < least:
-        at += 1
-    while at > quiet and curve[at] >= level:
-        at -= 1
-    return float(at), highest
-
-
-def _trough(curve: Sequence[float]) -> float:
-    """The lowest level of what follows the wave: the parabola through the five bins around the lowest."""
-    lowest = min(curve)
-    at = curve.index(lowest)
-    around = curve[max(at - 2, 0) : at + 3]
-    return sum(map(mul, _LEVEL_OF_FIVE, around)) if len(around) == len(_LEVEL_OF_FIVE) else lowest
-
-
-def _notch(curve: Sequence[float], onset: int, peak: int, end: int) -> float:
+def _notch(grid: Grid, curves: Floats, before: Indices, peak: Indices, after: Indices) -> Floats:
     """How deep the deepest notch of the negative wave is, on either side of its peak."""
-    deepest = 0.0
-    for flank in (curve[peak:end], curve[onset + 1 : peak + 1][::-1]):
-        lowest = math.inf
-        for value in flank:
-            if value < lowest:
-                lowest = value
-            elif value - lowest > deepest:
-                deepest = value - lowest
+    first, end = int(np.minimum.reduce(before, axis=None)), int(np.maximum.reduce(after, axis=None)) + 1
+    places = grid.places[first:end]
+    wave = curves[..., first:end] * (places > each(before))
+    wave *= places < each(after)
+    top = each(at(curves, peak))
+    # from the peak outwards; what lies on its other side is as high as the peak, where no notch is
+    falling = np.where(places < each(peak), top, wave)
+    rising = np.where(places > each(peak), top, wave)[..., ::-1]
+    flanks = np.array((falling, rising))
+    flanks -= np.minimum.accumulate(flanks, axis=-1)
+    deepest: Floats = np.maximum.reduce(np.maximum.reduce(flanks, axis=-1), axis=0)
     return deepest
