@@ -1,11 +1,13 @@
 """Builds recordings and studies for tests; one place knows the defaults."""
 
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
 import numpy as np
 
 from gateway.daemon.reference import load_reference
+from gateway.domain.criteria import Graded, grade
 from gateway.domain.findings import Finding, finding
 from gateway.domain.gates import Circumstances
 from gateway.domain.markers import MarkerSettings
@@ -23,8 +25,20 @@ from gateway.domain.recording import (
 from gateway.domain.segments import Segment, compare
 from gateway.domain.sites import Evoked, evoked
 from gateway.domain.study import ClinicalFacts, Patient, Study, StudyHeader
-from gateway.pipeline.stages import Reference
+from gateway.pipeline.stages import Examination, Reference, examine
 
+EVERY_SET = (
+    "efns-pns-mmn-2010",
+    "aaem-1999",
+    "aaem-mmn-2003",
+    "aan-1991",
+    "amplitude-50",
+    "ean-pns-cidp-2021",
+    "efns-pns-cidp-2010",
+    "ghosh-2005",
+    "pfeiffer-2000-d",
+    "utrecht-2000",
+)
 SUPRAMAXIMAL = Stimulus(intensity_ma=38.0, duration_ms=0.2, supramaximal=True)
 
 
@@ -32,6 +46,12 @@ SUPRAMAXIMAL = Stimulus(intensity_ma=38.0, duration_ms=0.2, supramaximal=True)
 def reference() -> Reference:
     """The shipped reference data."""
     return load_reference()
+
+
+@cache
+def graded_under(grading: str) -> Reference:
+    """The shipped reference data with every set, those that are off too, and this one to grade by."""
+    return load_reference(criteria=EVERY_SET, grading=grading)
 
 
 def marker_settings() -> MarkerSettings:
@@ -120,6 +140,67 @@ def judged(segment: Segment, about: Circumstances | None = None, grading: str | 
         shipped.norms,
         about or circumstances(),
     )
+
+
+MUSCLE = {
+    "median": "apb",
+    "ulnar": "adm",
+    "radial": "eip",
+    "musculocutaneous": "biceps",
+    "fibular": "edb",
+    "tibial": "ah",
+}
+
+
+def less(value: float, percent: float | None) -> float | None:
+    """`value` reduced by `percent`, exactly; None where the change is not known."""
+    if percent is None:
+        return None
+    return float(Decimal(repr(value)) * (100 - Decimal(repr(percent))) / 100)
+
+
+def pair(
+    nerve: str,
+    sites: tuple[str, str],
+    *,
+    amplitude: float | None = 0.0,
+    area: float | None = 0.0,
+    duration: float | None = 0.0,
+    distal_mv: float = 10.0,
+    muscle: str | None = None,
+    side: Side = Side.RIGHT,
+    near: Any = (),
+    far: Any = (),
+) -> tuple[Recording, Recording]:
+    """Two sites between which amplitude and area fall, and duration grows, by these percentages."""
+    where = {"nerve": nerve, "recording_site": muscle or MUSCLE[nerve], "side": side}
+    distal = MotorMarks(
+        onset_latency_ms=3.5, amplitude_mv=distal_mv, negative_area_mv_ms=100.0, negative_duration_ms=10.0
+    )
+    proximal = MotorMarks(
+        onset_latency_ms=8.5,
+        amplitude_mv=less(distal_mv, amplitude),
+        negative_area_mv_ms=less(100.0, area),
+        negative_duration_ms=less(10.0, None if duration is None else -duration),
+    )
+    return (
+        motor(sites[0], **where | {"measured": distal} | dict(near)),
+        motor(sites[1], **where | {"measured": proximal} | dict(far)),
+    )
+
+
+def grade_of(set_id: str, recordings: tuple[Recording, Recording]) -> Graded:
+    """What the numbers between two recordings say under one set, whether or not it is on."""
+    shipped = graded_under(set_id)
+    return grade(compared(*recordings), shipped.grading_set, shipped.norms, shipped.anatomy)
+
+
+def examined(
+    *recordings: Recording, clinical: ClinicalFacts | None = None, grading: str | None = None
+) -> Examination:
+    """A whole examination of these recordings, under the default sets or graded by another."""
+    shipped = graded_under(grading) if grading else reference()
+    return examine(study(*recordings, clinical=clinical or ClinicalFacts()), shipped)
 
 
 def header(**changes: Any) -> StudyHeader:

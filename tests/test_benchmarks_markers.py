@@ -27,10 +27,12 @@ from benchmarks.markers.shapes import KINDS as SHAPES
 from benchmarks.markers.sweeps import draw_motor, draw_nothing, draw_response
 from benchmarks.markers.table import NONE_OF_THEM, Goal, Row, document, text
 from benchmarks.markers.truth import ONSET_LEVEL, Drawn, Sampling, fine_grid, read_truth
+from gateway.domain.criteria import Condition, Floor, Rule
 from gateway.domain.findings import Finding
 from gateway.domain.recording import Modality, MotorMarks
 from gateway.domain.study import Study
 from gateway.pipeline.stages import examine
+from tests.factories import median, motor_marks, study
 
 ROOT = Path(__file__).parents[1]
 EVERY = pytest.mark.parametrize("simulator", SIMULATORS, ids=lambda one: one.name)
@@ -181,6 +183,32 @@ def test_a_segment_is_on_a_limit_as_far_as_its_stated_errors_reach():
     assert change.standard_error == pytest.approx(100.0 * part / distal)
     assert not on_limit(criteria, sure, truth)
     assert on_limit(criteria, unsure, truth)
+
+
+RATIO = Condition(quantity="amplitude_ratio", op="<", limit=0.5)
+DISTAL = Condition(quantity="distal_amplitude_mv", op="<=", limit=1.0)
+PEAKS = Condition(quantity="peak_to_peak_reduction_percent", op=">", limit=20.0)
+
+
+@pytest.mark.parametrize(
+    ("condition", "near", "far"),
+    [
+        (RATIO, (9.0, 4.5), (9.0, 5.0)),
+        (DISTAL, (1.0, 0.9), (9.0, 8.0)),
+        (PEAKS, (9.0, 7.2), (9.0, 7.0)),
+    ],
+)
+def test_a_limit_of_any_quantity_is_one(condition, near, far):
+    criteria = replace(
+        reference().criteria[0], floor=Floor(), rules=(Rule(grade="block", conditions=(condition,)),)
+    )
+    answers = []
+    for amplitudes in (near, far):
+        sites = zip(("wrist", "elbow"), amplitudes, strict=True)
+        marks = [median(site, motor_marks(amplitude_mv=mv, peak_to_peak_mv=mv)) for site, mv in sites]
+        (found,) = examine(study(*marks), reference()).findings
+        answers.append(on_limit(criteria, found, found))
+    assert answers == [True, False]
 
 
 def test_the_plain_kernel_marks_what_it_is_timed_for():

@@ -14,7 +14,7 @@ from benchmarks.markers.examinations import Examined, draw_examination
 from benchmarks.markers.figures import SE_95, coverage_row, held
 from benchmarks.markers.outcomes import in_blocks, reference
 from benchmarks.markers.table import NONE_OF_THEM, Row
-from gateway.domain.criteria import CriteriaSet, Grade, Measure
+from gateway.domain.criteria import Condition, CriteriaSet, Grade, Measure
 from gateway.domain.findings import Finding
 from gateway.domain.segments import Segment
 from gateway.pipeline.stages import examine
@@ -24,6 +24,11 @@ _MARKS: Final[Mapping[Measure, tuple[str, float]]] = {
     "amplitude_reduction_percent": ("amplitude_mv", -1.0),
     "area_reduction_percent": ("negative_area_mv_ms", -1.0),
     "duration_increase_percent": ("negative_duration_ms", 1.0),
+}
+# Beside those whose intervals are published: what limits are on.
+_COMPARED: Final[Mapping[Measure, tuple[str, float]]] = {
+    **_MARKS,
+    "peak_to_peak_reduction_percent": ("peak_to_peak_mv", -1.0),
 }
 _HALF_A_DIGIT_PERCENT: Final = 0.05
 
@@ -113,12 +118,12 @@ def _intervals(group: str, verdicts: Sequence[Verdict]) -> Iterator[Row]:
 
 def changes(ours: Segment, truth: Segment) -> Mapping[Measure, Change]:
     """Each comparison of one segment that the truth knows."""
-    found = ((measure, _change(measure, ours, truth)) for measure in _MARKS)
+    found = ((measure, _change(measure, ours, truth)) for measure in _COMPARED)
     return {measure: change for measure, change in found if change is not None}
 
 
 def _change(measure: Measure, ours: Segment, truth: Segment) -> Change | None:
-    name, sign = _MARKS[measure]
+    name, sign = _COMPARED[measure]
     true = _pair(getattr(truth.distal.motor, name, None), getattr(truth.proximal.motor, name, None))
     if true is None:
         return None
@@ -149,9 +154,16 @@ def _of_ratio(marks: tuple[float, float], errors: tuple[float, float]) -> float:
 def on_limit(criteria: CriteriaSet, ours: Finding, truth: Finding) -> bool:
     """Whether the truth is within the stated uncertainty of a limit of the set, or of its floor."""
     found = changes(ours.segment, truth.segment)
-    conditions = (condition for rule in criteria.rules for condition in rule.conditions)
-    near = (_within(found[one.quantity], one.limit) for one in conditions if one.quantity in found)
+    conditions = (_in_percent(condition) for rule in criteria.rules for condition in rule.conditions)
+    near = (_within(found[measure], limit) for measure, limit in conditions if measure in found)
     return any(near) or _on_floor(criteria, ours.segment, truth.segment)
+
+
+def _in_percent(condition: Condition) -> tuple[Measure, float]:
+    """What a condition asks about and its limit; a ratio as the reduction that it is."""
+    if condition.quantity == "amplitude_ratio":
+        return "amplitude_reduction_percent", 100.0 * (1.0 - condition.limit)
+    return condition.quantity, condition.limit
 
 
 def _within(change: Change, limit: float) -> bool:
@@ -165,8 +177,10 @@ def _on_floor(criteria: CriteriaSet, ours: Segment, truth: Segment) -> bool:
 
 
 def _floors_mv(criteria: CriteriaSet, segment: Segment) -> Iterator[float]:
-    """What the distal amplitude must pass under the set, in mV."""
+    """What the distal amplitude must pass under the set or one of its rules, in mV."""
     floor = criteria.floor
+    conditions = (condition for rule in criteria.rules for condition in rule.conditions)
+    yield from (one.limit for one in conditions if one.quantity == "distal_amplitude_mv")
     if floor.amplitude_mv is not None:
         yield floor.amplitude_mv.limit
     norm = reference().norms.motor_norm(segment.nerve, segment.recording_site)

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 import msgspec
@@ -11,15 +11,16 @@ import msgspec
 import gateway
 from gateway.commands.documents import StudyFold, read_document
 from gateway.commands.main import failed
-from gateway.commands.text import assessment_text
+from gateway.commands.text import assessment_text, explained
 from gateway.daemon.config import AnalysisSection, load
 from gateway.daemon.reference import UnknownId, load_reference
 from gateway.domain.assessment import document
+from gateway.domain.derivation import sensory_derivation, step_object
 from gateway.domain.limits import Limits
 from gateway.domain.study import Study
 from gateway.errors import DataError, NoInput, UsageError
 from gateway.formats import Polarity, Reading
-from gateway.pipeline.stages import Reference, assessment, examine
+from gateway.pipeline.stages import Examination, Judging, Reference, assessment, examine
 
 
 @click.command("analyze")
@@ -41,6 +42,11 @@ from gateway.pipeline.stages import Reference, assessment, examine
 @click.option(
     "--config", type=click.Path(path_type=Path), help="Take sets, norms and data from this configuration."
 )
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Show how every finding came about: numbers, limits, sources. Implies text.",
+)
 def command(
     files: Sequence[Path],
     criteria: Sequence[str],
@@ -48,15 +54,17 @@ def command(
     polarity: Polarity,
     form: Literal["json", "text"] | None,
     config: Path | None,
+    *,
+    explain: bool,
 ) -> int:
     """Assess FILEs and print one document a study; a bad file is one line on standard error."""
     settings = load(config) if config else None
     reference = _reference(criteria, norms, settings.analysis if settings else None)
     limits = settings.limits if settings else Limits()
     fold, code = _read(files, Reading(anatomy=reference.anatomy, limits=limits, polarity=polarity))
-    as_text = form == "text" or (form is None and sys.stdout.isatty())
+    as_text = form == "text" or (form is None and (explain or sys.stdout.isatty()))
     for study in fold.studies:
-        click.echo(assessed(study, reference, as_text=as_text))
+        click.echo(assessed(study, reference, as_text=as_text, explain=explain))
     return code
 
 
@@ -90,10 +98,24 @@ def _reference(criteria: Sequence[str], norms: str | None, analysis: AnalysisSec
         raise UsageError(str(error)) from error
 
 
-def assessed(study: Study, reference: Reference, *, as_text: bool) -> str:
+def assessed(study: Study, reference: Reference, *, as_text: bool, explain: bool = False) -> str:
     """The assessment of a study, as text or as a document in one line."""
-    result = assessment(examine(study, reference), reference)
+    examination = examine(study, reference)
     if as_text:
-        return assessment_text(result)
+        return assessment_text(examination, reference, explain=explain)
+    result = assessment(examination, reference)
     found = document(result, study_id=study.header.study_id, gateway_version=gateway.__version__)
+    if explain:
+        _explain(found, examination, Judging.of(examination, reference))
     return msgspec.json.encode(found).decode()
+
+
+def _explain(found: dict[str, Any], examination: Examination, judging: Judging) -> None:
+    """Add to each segment and sensory result of a document how it came about."""
+    derivations = [explained(entry, judging) for entry in examination.findings]
+    sensory = [sensory_derivation(one, judging.norms, judging.about) for one in examination.sensory]
+    for name, steps in (("segments", derivations), ("sensory", sensory)):
+        found[name] = [
+            {**entry, "derivation": [step_object(step) for step in derivation]}
+            for entry, derivation in zip(found[name], steps, strict=True)
+        ]

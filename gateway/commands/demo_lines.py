@@ -9,10 +9,11 @@ import aiomqtt
 import click
 
 from gateway.commands.text import NOTICE, segment_line
-from gateway.domain.criteria import BLOCKS
+from gateway.domain.criteria import BLOCKS, Grade
 from gateway.errors import Temporary
 
 TOPICS: Final = "emg/v1/demo/cart-a"
+_SHOWN: Final = BLOCKS | {Grade.INDETERMINATE}
 
 
 async def listen(client: aiomqtt.Client) -> tuple[str, dict[str, Any]]:
@@ -51,26 +52,34 @@ def recording_line(data: dict[str, Any]) -> str:
     return f"  {name:<44} {shown}"
 
 
-def _guidance_line(data: dict[str, Any]) -> str:
-    wanted = ", ".join(f"{action['code']} {action['nerve']} {action['side']}" for action in data["actions"])
+def guidance_line(data: dict[str, Any]) -> str:
+    """What is still to record, each with its place."""
+    wanted = ", ".join(_action(action) for action in data["actions"])
     return f"  still to record: {wanted or 'nothing'}"
+
+
+def _action(action: dict[str, Any]) -> str:
+    parts = (action[name] for name in ("code", "nerve", "side", "stimulation_site", "recording_site"))
+    return " ".join(part for part in parts if part)
 
 
 _LINES: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
     "recording": recording_line,
     "segment": segment_line,
-    "guidance": _guidance_line,
+    "guidance": guidance_line,
     "alert": lambda data: f"! alert {data['phase']}: {data['text']}",
 }
 
 
 def result_lines(assessment: dict[str, Any]) -> Iterator[str]:
     """An assessment's findings and what they amount to."""
-    found = [entry for entry in assessment["segments"] if entry["finding"] in BLOCKS]
+    found = [entry for entry in assessment["segments"] if entry["finding"] in _SHOWN]
     yield ""
     yield f"{NOTICE}. Graded by {assessment['grading']}."
     yield from (segment_line(entry) for entry in found)
-    if not found:
+    if not any(entry["finding"] in BLOCKS for entry in found):
         yield "  no conduction block found"
     mmn = assessment["mmn"]
     yield f"  MMN support: {mmn['support'].replace('_', ' ')} ({', '.join(mmn['reasons'])})"
+    if mmn["missing"]:
+        yield f"  still to record: {', '.join(mmn['missing'])}"

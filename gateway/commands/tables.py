@@ -7,8 +7,7 @@ could not, is told below.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from gateway.commands.terminal import WIDTH
-from gateway.domain.anatomy import Anatomy
+from gateway.commands.terminal import WIDTH, wrapped
 from gateway.domain.derivation.changes import place
 from gateway.domain.motor_limits import Against, MotorLimits
 from gateway.domain.recording import MotorMarks, NoResponse, Recording, SensoryMarks
@@ -19,7 +18,7 @@ from gateway.domain.temperature import cold
 from gateway.domain.wording import QUANTITIES, plain, site
 
 LEGEND: Final = (
-    "▲ above, ▼ below the limit in brackets; NR no response; amplitude, area and duration of the negative peak"
+    "▲ above, ▼ below the limit in brackets; NR no response; amplitude, area, duration of the negative peak"
 )
 Cell = tuple[str, str]  # a value and its mark
 _SITES: Final = (("Site", "Lat", "Amp", "Dur", "Area", "Temp"), ("", "ms", "mV", "ms", "mV.ms", "C"))
@@ -28,7 +27,12 @@ _SENSORY: Final = (
     ("Sensory nerve", "Lat", "Peak", "Amp", "Dist", "CV", "Temp", "Result"),
     ("", "ms", "ms", "uV", "mm", "m/s", "C", ""),
 )
-_UNITS: Final = {"amplitude_uv": "uV", "onset_latency_ms": "ms", "peak_latency_ms": "ms", "velocity_m_s": "m/s"}
+_UNITS: Final = {
+    "amplitude_uv": "uV",
+    "onset_latency_ms": "ms",
+    "peak_latency_ms": "ms",
+    "velocity_m_s": "m/s",
+}
 
 
 def motor_tables(
@@ -43,7 +47,7 @@ def motor_tables(
         yield (
             f"{side.capitalize()} {plain(nerve)} motor, recorded over {site(muscle)}",
             *(f"  {line}" for line in _motor(recorded, own, limits)),
-            *(f"  {line}" for line in _motor_limits(recorded, own, limits)),
+            *(line for told in _motor_limits(recorded, own, limits) for line in wrapped(told, "  ")),
         )
 
 
@@ -55,16 +59,12 @@ def _motor(sites: Sequence[Evoked], segments: Sequence[Segment], limits: MotorLi
     """Sites and segments side by side; one below the other where that is too wide."""
     first = sites[0]
     near = _table(_SITES, [_site_row(entry, limits, first=entry is first) for entry in sites])
-    if not segments:
-        return near
-    by_proximal = {id(entry.proximal): entry for entry in segments}
-    rows = [_segment_row(by_proximal.get(id(entry)), limits) for entry in sites]
-    far = _table(_SEGMENTS, rows)
+    far = _table(_SEGMENTS, [_first_row(first.recording), *(_segment_row(e, limits) for e in segments)])
     width = max(map(len, near))
     beside = [f"{left.ljust(width)}   {right}".rstrip() for left, right in zip(near, far, strict=True)]
     if max(map(len, beside)) <= WIDTH - 2:
         return beside
-    return [*near, *(line for line in far if line)]
+    return [*near, *far]
 
 
 def _site_row(entry: Evoked, limits: MotorLimits, *, first: bool) -> list[Cell]:
@@ -81,9 +81,14 @@ def _site_row(entry: Evoked, limits: MotorLimits, *, first: bool) -> list[Cell]:
     ]
 
 
-def _segment_row(segment: Segment | None, limits: MotorLimits) -> list[Cell]:
-    if segment is None:
-        return [("", "")] * len(_SEGMENTS[0])
+def _first_row(recording: Recording) -> list[Cell]:
+    """From the muscle to the first site: a distance, nothing to compare."""
+    length_mm = recording.distance_to_recording_mm or recording.distance_mm
+    ends = f"{site(recording.recording_site)} - {site(recording.stimulation_site)}"
+    return [(ends, ""), (_number(length_mm, 0), ""), *[("", "")] * (len(_SEGMENTS[0]) - 2)]
+
+
+def _segment_row(segment: Segment, limits: MotorLimits) -> list[Cell]:
     return [
         (f"{place(segment.distal)} - {place(segment.proximal)}", ""),
         (_number(segment.length_mm, 0), ""),
@@ -99,9 +104,7 @@ def signed(percent: float | None, sign: int) -> str:
     return "-" if percent is None else f"{sign * percent + 0.0:+.1f}"
 
 
-def _motor_limits(
-    sites: Sequence[Evoked], segments: Sequence[Segment], limits: MotorLimits
-) -> Iterator[str]:
+def _motor_limits(sites: Sequence[Evoked], segments: Sequence[Segment], limits: MotorLimits) -> Iterator[str]:
     """The limits that applied to a nerve, and what was not judged because a limb was cold."""
     first = sites[0]
     recording = first.recording
@@ -136,19 +139,19 @@ def _mark(against: Against | None) -> str:
     return f"{'▲' if against.at_most else '▼'}({against.limit:g})"
 
 
-def sensory_table(results: Sequence[SensoryResult], norms: str, anatomy: Anatomy) -> Iterator[str]:
+def sensory_table(results: Sequence[SensoryResult], norms: str) -> Iterator[str]:
     """A line for each sensory study, then the limits of `norms` that applied; nothing where there is none."""
     if not results:
         return
-    in_order = sorted(results, key=lambda entry: list(anatomy.nerves).index(entry.nerve))
-    yield from _table(_SENSORY, [_sensory_row(entry) for entry in in_order])
-    for entry in in_order:
+    yield from _table(_SENSORY, [_sensory_row(entry) for entry in results])
+    for entry in results:
         applied = [
             f"{QUANTITIES[name]} {'<=' if LIMITED[name].at_most else '>='} {limit:g} {_UNITS[name]}"
             for name, limit in entry.limits.items()
         ]
         status = f" ({entry.norm.status})" if entry.norm else ""
-        yield f"  limits {norms}{status}, {sensory_study(entry)}: {', '.join(applied) or 'none applies'}"
+        told = f"limits {norms}{status}, {sensory_study(entry)}: {', '.join(applied) or 'none applies'}"
+        yield from wrapped(told, "  ")
 
 
 def sensory_study(entry: SensoryResult) -> str:

@@ -1,52 +1,101 @@
-"""Assessments as a person reads them: tables in the field's order, signal quality, findings, what is missing.
+"""Assessments as a person reads them: tables, signal quality, findings with their reasons, what is missing.
 
-A technical warning comes before the verdicts that rest on the signal.
+A technical warning comes before the verdicts that rest on the signal; a derivation stands under the finding
+it explains.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from gateway.commands.terminal import printable
-from gateway.domain.assessment import Assessment, quality_object, segment_object
-from gateway.domain.criteria import BLOCKS
+from gateway.commands.tables import LEGEND, motor_tables, sensory_study, sensory_table, signed
+from gateway.commands.terminal import printable, wrapped
+from gateway.domain.actions import Action, Site
+from gateway.domain.assessment import quality_object
+from gateway.domain.criteria import BLOCKS, Grade
+from gateway.domain.derivation import Step, disagreement, lines, segment_derivation, sensory_derivation
+from gateway.domain.derivation.changes import place
+from gateway.domain.findings import Finding
+from gateway.domain.motor_limits import MotorLimits
+from gateway.domain.norms import NormTable
 from gateway.domain.quality import Quality
-from gateway.domain.recording import MotorMarks, NoResponse, Recording, SensoryMarks
+from gateway.domain.recording import Modality, Recording
 from gateway.domain.sensory import SensoryResult
 from gateway.domain.sites import Evoked
+from gateway.domain.wording import (
+    GRADES,
+    MIMICS,
+    action,
+    caveats,
+    plain,
+    reason,
+    reasons,
+    site,
+    subject,
+    to_record,
+)
+from gateway.pipeline.stages import Examination, Judging, Reference
 
 NOTICE = "PRELIMINARY: electrodiagnostic support, to be reviewed by a physician"
 
 
-def assessment_text(assessment: Assessment) -> str:
-    """The whole assessment as lines of text."""
-    header = assessment.header
-    return "\n".join(
-        [
-            f"Study {printable(header.study_id)}, {header.performed_at}"
-            + ("  SIMULATED DATA" if header.simulated else ""),
-            f"Graded by {assessment.grading}, norms {assessment.norms}. {NOTICE}",
-            "",
-            *_table(_MOTOR, (_motor_row(entry) for entry in assessment.recordings if _is_motor(entry))),
-            "",
-            *_table(_SENSORY, (_sensory_row(entry) for entry in assessment.sensory)),
-            "",
-            *_quality_lines(assessment.recordings),
-            *(segment_line(segment_object(entry)) for entry in assessment.findings),
-            "",
-            f"MMN support: {assessment.mmn.support} ({', '.join(assessment.mmn.reasons)})",
-            *(f"  still to record: {action} - {action.why}" for action in assessment.guidance),
-            *(f"  caveat: {entry}" for entry in assessment.mmn.caveats),
-        ]
+def assessment_text(examination: Examination, reference: Reference, *, explain: bool = False) -> str:
+    """The whole assessment as lines of text; `explain`: every finding with its derivation."""
+    judging = Judging.of(examination, reference)
+    sections = (
+        _head(examination, reference),
+        *_tables(examination, judging),
+        _quality_lines(_recordings(examination)),
+        _findings(examination, judging, explain=explain),
+        _support(examination),
+        _still_to_record(examination.guidance, judging.norms),
+        _caveats(examination.mmn.caveats),
     )
+    blocks = ("\n".join(printable(line) for line in section) for section in sections)
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _head(examination: Examination, reference: Reference) -> Iterator[str]:
+    header, criteria = examination.study.header, reference.grading_set
+    simulated = "  SIMULATED DATA" if header.simulated else ""
+    yield f"Study {printable(header.study_id)}, {header.performed_at}{simulated}"
+    graded = f"{criteria.id} (version {criteria.version}, {criteria.status})"
+    yield f"Graded by {graded}, norms {reference.norms.id}."
+    yield NOTICE
+
+
+def _recordings(examination: Examination) -> list[Evoked]:
+    """The recordings used, nerve by nerve."""
+    nerves = examination.nerves.values()
+    return [entry for nerve in nerves for entry in (*nerve.sites, *(s.evoked for s in nerve.sensory))]
+
+
+def _tables(examination: Examination, judging: Judging) -> Iterator[Sequence[str]]:
+    """A table for each nerve and muscle, one for all SNAPs, and what the marks in them mean."""
+    norms, anatomy = judging.norms, judging.about.anatomy
+    limits = MotorLimits(norms=norms, anatomy=anatomy, thresholds=judging.about.thresholds)
+    for nerve in examination.nerves.values():
+        yield from motor_tables(nerve.sites, nerve.segments, limits)
+    yield tuple(sensory_table(examination.sensory, norms.id))
+    yield (LEGEND,) if examination.nerves else ()
 
 
 def _quality_lines(recordings: Sequence[Evoked]) -> Iterator[str]:
     """What is wrong with the signals, a line an entry; nothing where nothing is."""
-    entries = [(_site(evoked.recording), entry) for evoked in recordings for entry in evoked.quality]
+    entries = [(_recorded(evoked), entry) for evoked in recordings for entry in evoked.quality]
     if entries:
         yield "Signal quality"
-        yield from (f"! {site}: {_quality(entry)}" for site, entry in entries)
-        yield ""
+        for where, entry in entries:
+            yield from wrapped(f"! {where}: {_quality(entry)}")
+
+
+def _recorded(entry: Evoked) -> str:
+    recording = entry.recording
+    kind = "" if recording.modality is Modality.MOTOR else " sensory"
+    return f"{_over(recording)}{kind}, {place(entry)}"
+
+
+def _over(recording: Recording) -> str:
+    return f"{recording.side} {plain(recording.nerve)} {site(recording.recording_site)}"
 
 
 def _quality(entry: Quality) -> str:
@@ -55,81 +104,135 @@ def _quality(entry: Quality) -> str:
     return f"{shown['what']}{number} - {shown['advice']}"
 
 
+def _findings(examination: Examination, judging: Judging, *, explain: bool) -> Iterator[str]:
+    """A line each: what was found by which set, by which numbers, why; sets that disagree in a second one."""
+    reference = judging.reference
+    if examination.findings or examination.sensory:
+        yield "Findings"
+    for entry in examination.findings:
+        yield from wrapped(_finding(entry, reference.grading))
+        yield from _disagreement(entry, reference)
+        yield from _explained(explained(entry, judging) if explain else ())
+    for result in examination.sensory:
+        yield from wrapped(_sensory(result))
+        yield from _explained(sensory_derivation(result, judging.norms, judging.about) if explain else ())
+
+
+def explained(entry: Finding, judging: Judging) -> tuple[Step, ...]:
+    """The derivation of a finding of an examination."""
+    reference = judging.reference
+    return segment_derivation(entry, reference.criteria, reference.grading, judging.norms, judging.about)
+
+
+def _explained(steps: Sequence[Step]) -> Iterator[str]:
+    for step in lines(steps):
+        yield from wrapped(step, " " * 6)
+
+
+def _finding(entry: Finding, grading: str) -> str:
+    segment = entry.segment
+    where = f"{_over(segment.distal.recording)}, {place(segment.distal)} to {place(segment.proximal)}"
+    found = f"{GRADES[entry.finding]} under {grading}"
+    if entry.finding is not entry.chosen.grade:
+        found = f"{GRADES[entry.finding]}, by its numbers {GRADES[entry.chosen.grade]} under {grading}"
+    changes = (
+        ("amplitude", segment.amplitude_reduction_percent, -1),
+        ("area", segment.area_reduction_percent, -1),
+        ("duration", segment.duration_increase_percent, 1),
+    )
+    numbers = ", ".join(f"{name} {_change(percent, sign)}" for name, percent, sign in changes)
+    why = f"; {reasons(entry.reasons)}" if entry.reasons else ""
+    return f"{_sign(entry.finding)} {where}: {found}; {numbers}{why}"
+
+
+def _sign(finding: Grade) -> str:
+    return "▲" if finding in BLOCKS else "?" if finding is Grade.INDETERMINATE else "-"
+
+
+def _disagreement(entry: Finding, reference: Reference) -> Iterator[str]:
+    calls = disagreement(entry, reference.criteria)
+    if calls:
+        words = "; ".join(f"{GRADES[grade]}: {', '.join(sets)}" for grade, sets in calls.items())
+        yield from wrapped(f"sets disagree: {words}", " " * 4)
+
+
+def _sensory(entry: SensoryResult) -> str:
+    sign = "-" if entry.result == "normal" else "!"
+    why = f"; {reasons(entry.reasons)}" if entry.reasons else ""
+    return f"{sign} {sensory_study(entry)} (sensory): {plain(entry.result)}{why}"
+
+
+def _support(examination: Examination) -> Iterator[str]:
+    """What the findings amount to, with reasons; what else could explain them, and how complete they are."""
+    mmn, pattern = examination.mmn, examination.pattern
+    yield from wrapped(f"MMN support: {plain(mmn.support)}")
+    for code in mmn.reasons:
+        yield from wrapped(f"- {reason(code)}", "  ")
+    if pattern.blocked:
+        nerves = ", ".join(f"{side} {plain(nerve)}" for nerve, side in pattern.blocked)
+        sides = {True: "; asymmetric", False: "; both sides alike", None: ""}[pattern.asymmetric]
+        yield from wrapped(f"Blocked: {nerves}{sides}")
+    for mimic in examination.mimics:
+        yield from wrapped(f"Could also be: {MIMICS[mimic.name]} - {reasons(mimic.reasons)}")
+    if examination.checklist:
+        made = sum(step.done for step in examination.checklist)
+        yield f"Complete examination: {made} of {len(examination.checklist)} recordings made"
+
+
+def _still_to_record(guidance: Sequence[Action], norms: NormTable) -> Iterator[str]:
+    """What to do before the electrodes come off, the most decisive first, with the recordings to make.
+
+    In brackets the name by which it can be declined.
+    """
+    if guidance:
+        yield "Still to record"
+    for number, asked in enumerate(guidance, start=1):
+        words, where = action(asked.code), subject(f"{asked.nerve}:{asked.side}")
+        sentence = f"{words[:1].upper()}{words[1:]} ({where}): {asked.why}"
+        yield from wrapped(f"{number:2}. {sentence} [{asked}]", " ")
+        for recording in asked.recordings:
+            for words in dict.fromkeys(to_record(one) for one in _exactly(recording, norms)):
+                yield from wrapped(f"-> {words}", " " * 5)
+
+
+def _exactly(recording: Site, norms: NormTable) -> tuple[Site, ...]:
+    """The recording with the sites the norm table knows, where it names none."""
+    if recording.stimulation_site or recording.recording_site:
+        return (recording,)
+    known = tuple(
+        Site(
+            modality=recording.modality,
+            nerve=recording.nerve,
+            side=recording.side,
+            stimulation_site=row.stimulation_sites[0],
+            recording_site=row.recording_site,
+        )
+        for row in norms.sensory
+        if row.nerve == recording.nerve
+    )
+    return known[:1] or (recording,)
+
+
+def _caveats(codes: Sequence[str]) -> Iterator[str]:
+    if codes:
+        yield "Caveats"
+    for line in caveats(codes):
+        yield from wrapped(f"- {line}", "  ")
+
+
 def segment_line(segment: Mapping[str, Any]) -> str:
     """One entry of `segments` in one line: what was found, by which numbers."""
-    reasons = f"  ({', '.join(segment['reasons'])})" if segment["reasons"] else ""
+    why = f"  ({', '.join(segment['reasons'])})" if segment["reasons"] else ""
     mark = "▲" if segment["finding"] in BLOCKS else " "
-    site = f"{segment['side']} {segment['nerve']} {segment['recording_site']}"
+    over = f"{segment['side']} {segment['nerve']} {segment['recording_site']}"
     numbers = (
         f"amplitude {_change(segment['amplitude_reduction_percent'], -1)}, "
         f"area {_change(segment['area_reduction_percent'], -1)}, "
         f"duration {_change(segment['duration_increase_percent'], 1)}"
     )
     sites = f"{segment['distal_site']} to {segment['proximal_site']}"
-    return f"{mark} {site}, {sites}: {segment['finding'].replace('_', ' ')}; {numbers}{reasons}"
+    return f"{mark} {over}, {sites}: {segment['finding'].replace('_', ' ')}; {numbers}{why}"
 
 
 def _change(percent: float | None, sign: int) -> str:
-    return "not known" if percent is None else f"{sign * percent + 0.0:+.1f} %"
-
-
-_MOTOR = ("Nerve / site", "Lat ms", "Amp mV", "Dur ms", "Area mV.ms", "Dist mm", "Temp C")
-_SENSORY = ("Sensory nerve", "Lat ms", "Peak ms", "Amp uV", "CV m/s", "Result")
-
-
-def _is_motor(entry: Evoked) -> bool:
-    return entry.recording.modality == "motor"
-
-
-def _motor_row(entry: Evoked) -> Sequence[str]:
-    recording, graded = entry.recording, entry.graded
-    marks = graded if isinstance(graded, MotorMarks) else MotorMarks()
-    amplitude = "none" if isinstance(graded, NoResponse) else _number(marks.amplitude_mv, 2)
-    return (
-        _site(recording),
-        _number(marks.onset_latency_ms, 2),
-        amplitude,
-        _number(marks.negative_duration_ms, 2),
-        _number(marks.negative_area_mv_ms, 2),
-        _number(recording.distance_mm, 0),
-        _number(recording.skin_temperature_c, 1),
-    )
-
-
-def _sensory_row(entry: SensoryResult) -> Sequence[str]:
-    recording, graded = entry.evoked.recording, entry.evoked.graded
-    marks = graded if isinstance(graded, SensoryMarks) else SensoryMarks()
-    amplitude = "none" if isinstance(graded, NoResponse) else _number(marks.amplitude_uv, 1)
-    below = "▼" if "amplitude_low" in entry.reasons else ""
-    return (
-        _site(recording),
-        _number(marks.onset_latency_ms, 2),
-        _number(marks.peak_latency_ms, 2),
-        amplitude + below,
-        _number(entry.velocity_m_s, 1),
-        entry.result.replace("_", " "),
-    )
-
-
-def _site(recording: Recording) -> str:
-    position = "" if recording.site_position_mm is None else f"@{recording.site_position_mm:g}mm"
-    nerve = f"{recording.side} {recording.nerve} {recording.recording_site}"
-    return f"{nerve} {recording.stimulation_site}{position}"
-
-
-def _number(value: float | None, decimals: int) -> str:
-    return "-" if value is None else f"{value:.{decimals}f}"
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    lines = [header, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    return [
-        "  ".join(
-            [
-                line[0].ljust(widths[0]),
-                *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)),
-            ]
-        )
-        for line in lines
-    ]
+    return "not known" if percent is None else f"{signed(percent, sign)} %"

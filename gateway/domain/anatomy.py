@@ -161,6 +161,8 @@ class Anatomy:
     def ends(self, nerve: str, distal: SitePoint, proximal: SitePoint) -> tuple[str, str]:
         """The named sites a segment lies between: its own, for inching those around it."""
         touched = self.named_segments(nerve, distal, proximal)
+        if not touched:  # beyond the last named site
+            return distal.site, proximal.site
         return touched[0][0], touched[-1][1]
 
     def most_distal(self, nerve: str) -> str:

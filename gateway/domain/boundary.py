@@ -21,6 +21,7 @@ from gateway.domain.criteria import (
     outcome,
 )
 from gateway.domain.norms import NormTable
+from gateway.domain.rounding import half_up
 from gateway.domain.segments import Segment
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.uncertainty import half_width
@@ -28,6 +29,8 @@ from gateway.domain.uncertainty import half_width
 _UNTOUCHED: Final = frozenset({Grade.EXCLUDED_SITE, Grade.NOT_LISTED})
 _BESIDE: Final[dict[str, float]] = {"amplitude_ratio": 0.001, "distal_amplitude_mv": 0.001}
 _PERCENT_BESIDE: Final = 0.1
+# Finer than any value: keeps the binary noise of a difference out of the comparison.
+_EXACT_DECIMALS: Final = 6
 
 
 def on_the_limit(
@@ -36,12 +39,15 @@ def on_the_limit(
     """Whether the grade of `segment` under `criteria` may be another within what its marks are sure of."""
     if segment.proximal.motor is None or segment.distal.motor is None:
         return False
-    if grade(segment, criteria, norms, anatomy).grade in _UNTOUCHED:
+    chosen = grade(segment, criteria, norms, anatomy)
+    if chosen.grade in _UNTOUCHED:
         return False
     if any(_near_floor(segment, criteria.floor, norms)):
         return True
     rules = applicable(segment, criteria, anatomy)
     values = measures(segment)
+    if chosen != outcome(rules, values):  # something stands before the rules
+        return False
     beside = {name: list(_beside(name, segment, rules, thresholds)) for name in values}
     moved = {name: [values[name], *others] for name, others in beside.items() if others}
     grades = {
@@ -60,8 +66,13 @@ def _beside(
     step = _BESIDE.get(measure, _PERCENT_BESIDE)
     limits = {entry.limit for rule in rules for entry in rule.conditions if entry.quantity == measure}
     for limit in sorted(limits):
-        if value is not None and abs(value - limit) <= width:
+        if value is not None and near(value, limit, width):
             yield from (limit - step, limit, limit + step)
+
+
+def near(value: float, limit: float, width: float) -> bool:
+    """Whether a limit is within `width` of a value."""
+    return half_up(abs(value - limit), _EXACT_DECIMALS) <= width
 
 
 def uncertain_by(measure: Measure, segment: Segment, thresholds: Thresholds) -> float:

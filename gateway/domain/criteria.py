@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from gateway.domain.anatomy import Anatomy, Standing
 from gateway.domain.norms import NormTable, Status
-from gateway.domain.rounding import quotient
+from gateway.domain.rounding import quotient, scaled
 from gateway.domain.segments import Segment
 
 Comparison = Literal[">=", ">", "<=", "<"]
@@ -234,7 +234,7 @@ def _listed(nerve: str, ends: tuple[str, str], criteria: CriteriaSet) -> bool:
 
 def percent_of_limit(amplitude_mv: float, lower_limit_mv: float) -> float:
     """An amplitude in percent of the lower limit of normal, to one decimal."""
-    return quotient(100 * amplitude_mv, lower_limit_mv, 1)
+    return quotient(scaled(amplitude_mv, 2), lower_limit_mv, 1)
 
 
 def _obstacles(segment: Segment, floor: Floor, norms: NormTable) -> tuple[str, ...]:

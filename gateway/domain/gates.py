@@ -105,9 +105,9 @@ def unknown(segment: Segment, about: Circumstances) -> Iterator[str]:
     """What to keep in mind of a segment that was judged: what nobody recorded or what is not the same."""
     ends = (segment.distal.recording, segment.proximal.recording)
     where = f"{segment.nerve}:{segment.side}"
-    proximal = segment.proximal.recording
-    if proximal.stimulus.supramaximal is None and stimulus(segment, about) is None:
-        yield f"supramaximal_unknown:{where}:{proximal.stimulation_site}:{proximal.recording_site}"
+    for end in ends[:1] if stimulus(segment, about) else ends:
+        if end.stimulus.supramaximal is None:
+            yield f"supramaximal_unknown:{where}:{end.stimulation_site}:{end.recording_site}"
     if cold(segment, about) is None:
         yield f"temperature_unknown:{where}"
     if any(end.filter_hz is None for end in ends):

@@ -7,12 +7,13 @@ interosseous) and III (thenar).
 """
 
 import enum
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from gateway.domain.recording import Side
-from gateway.domain.rounding import MILLIVOLT_DECIMALS, half_up
+from gateway.domain.rounding import MILLIVOLT_DECIMALS, PERCENT_DECIMALS, half_up, quotient, scaled
 from gateway.domain.segments import Segment
 from gateway.domain.sites import Evoked
 from gateway.domain.thresholds import Thresholds
@@ -65,15 +66,15 @@ def concerns(segment: Segment, ends: tuple[str, str]) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """What the median nerve gains against what the ulnar loses, in mV, and what follows.
+    """What the median nerve gains against what the ulnar loses, and what follows.
 
-    Shown from a gain of `least_mv`; None: not tested, or an end has no known amplitude.
+    None: not tested, or an end has no known amplitude; `percent`: gain of loss, where there is a loss.
     """
 
     known: Crossover
     gain_mv: float | None = None
     loss_mv: float | None = None
-    least_mv: float | None = None
+    percent: float | None = None
 
 
 def crossover(segment: Segment, median: MedianOverUlnar, thresholds: Thresholds) -> Crossover:
@@ -91,13 +92,17 @@ def exchange(segment: Segment, median: MedianOverUlnar, thresholds: Thresholds) 
     if gain_mv is None or distal_mv is None or proximal_mv is None:
         return Exchange(known=Crossover.NOT_EXCLUDED)
     loss_mv = half_up(distal_mv - proximal_mv, MILLIVOLT_DECIMALS)
-    least_mv = max(
-        thresholds.martin_gruber_gain_mv.value,
-        half_up(thresholds.martin_gruber_gain_percent.value * loss_mv / 100, MILLIVOLT_DECIMALS),
-    )
-    known = Crossover.NOT_EXCLUDED
-    if gain_mv >= least_mv:
-        known = Crossover.DEMONSTRATED
-    elif gain_mv <= 0 or 100 * gain_mv < thresholds.martin_gruber_excluded_percent.value * loss_mv:
-        known = Crossover.EXCLUDED
-    return Exchange(known=known, gain_mv=gain_mv, loss_mv=loss_mv, least_mv=least_mv)
+    percent = quotient(scaled(gain_mv, 2), loss_mv, PERCENT_DECIMALS) if loss_mv > 0 else None
+    # Any gain is more than an ulnar response loses that does not fall.
+    known = _known(gain_mv, math.inf if percent is None else percent, thresholds)
+    return Exchange(known=known, gain_mv=gain_mv, loss_mv=loss_mv, percent=percent)
+
+
+def _known(gain_mv: float, percent: float, thresholds: Thresholds) -> Crossover:
+    if gain_mv <= 0:
+        return Crossover.EXCLUDED
+    enough = gain_mv >= thresholds.martin_gruber_gain_mv.value
+    if enough and percent >= thresholds.martin_gruber_gain_percent.value:
+        return Crossover.DEMONSTRATED
+    excluded = percent < thresholds.martin_gruber_excluded_percent.value
+    return Crossover.EXCLUDED if excluded else Crossover.NOT_EXCLUDED

@@ -82,6 +82,11 @@ class Segment:
         return self.distal.amplitude
 
     @property
+    def length_mm(self) -> float | None:
+        """Between the two stimulations; None where it is not known."""
+        return _length_mm(self.distal.recording, self.proximal.recording)
+
+    @property
     def inching(self) -> bool:
         """Whether an end lies between two named sites: a short segment."""
         return self.distal_point.position_mm is not None or self.proximal_point.position_mm is not None

@@ -111,10 +111,10 @@ def _filled(device: Response, ours: Response | None) -> tuple[Response, tuple[st
 def used(series: Sequence[Evoked], thresholds: Thresholds) -> Evoked:
     """The recording of one site that is compared, out of all of them in order of arrival.
 
-    The last one flagged supramaximal, else the one with the largest amplitude; at the same current a later
-    recording takes the place of an earlier one, and too large a change adds `electrode_drift`. A
-    series that still grew at its last step of current adds `submaximal_series`, unless the recording used
-    is stated to be supramaximal.
+    The last one flagged supramaximal, else the one with the largest amplitude, of equals the strongest
+    stimulus; at the same current a later recording takes the place of an earlier one, and too large a
+    change adds `electrode_drift`. A series that still grew at its last step of current adds
+    `submaximal_series`, unless the recording used is stated to be supramaximal.
     """
     kept: list[Evoked] = []
     changes: list[float] = []
@@ -124,12 +124,17 @@ def used(series: Sequence[Evoked], thresholds: Thresholds) -> Evoked:
         changes += [_growth_percent(earlier, candidate) for earlier in same]
         kept = [e for e in kept if e not in same] + [candidate]
     flagged = [e for e in kept if e.recording.stimulus.supramaximal]
-    chosen = flagged[-1] if flagged else max(kept, key=lambda e: -1.0 if e.amplitude is None else e.amplitude)
+    chosen = flagged[-1] if flagged else max(kept, key=_size)
     found = [
         *_drift(changes, thresholds.electrode_drift_percent.value),
         *(() if flagged else _still_growing(kept, thresholds.plateau_percent.value)),
     ]
     return replace(chosen, quality=(*chosen.quality, *found)) if found else chosen
+
+
+def _size(entry: Evoked) -> tuple[float, float]:
+    amplitude, current = entry.amplitude, entry.recording.stimulus.intensity_ma
+    return -1.0 if amplitude is None else amplitude, -1.0 if current is None else current
 
 
 def _drift(changes: Sequence[float], most: float) -> Iterator[Quality]:

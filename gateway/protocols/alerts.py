@@ -13,7 +13,7 @@ from typing import Final
 
 from gateway.domain.anatomy import SitePoint
 from gateway.domain.assessment import Assessment, Json, JsonObject, segment_object
-from gateway.domain.criteria import BLOCKS, Grade
+from gateway.domain.criteria import BLOCKS, Grade, Measure
 from gateway.domain.findings import Finding
 from gateway.domain.segments import Segment
 from gateway.errors import DataError
@@ -26,6 +26,12 @@ _BLOCK_TEXT: Final[Mapping[Grade, str]] = {
     Grade.PROBABLE_BLOCK: "Probable conduction block",
     Grade.DEFINITE_BLOCK: "Definite conduction block",
     Grade.BLOCK: "Conduction block",
+}
+_MEASURES: Final[Mapping[Measure, str]] = {
+    "area_reduction_percent": "area reduced by {} %",
+    "amplitude_reduction_percent": "amplitude reduced by {} %",
+    "peak_to_peak_reduction_percent": "peak-to-peak amplitude reduced by {} %",
+    "amplitude_ratio": "amplitude ratio {}",
 }
 
 
@@ -117,7 +123,7 @@ def _text(entry: Finding, grading: str) -> str | None:
     ends = f"{_place(segment.distal_point)} to {_place(segment.proximal_point)}"
     where = f"{segment.side} {segment.nerve} nerve, {ends}, recorded at {segment.recording_site}"
     if entry.finding in BLOCKS:
-        return f"{_BLOCK_TEXT[entry.finding]} ({grading}): {where}; {_measure(segment)}"
+        return f"{_BLOCK_TEXT[entry.finding]} ({grading}): {where}; {_measure(entry)}"
     by_amplitude = entry.grades.get(_AMPLITUDE_SET) is Grade.BLOCK
     if by_amplitude and entry.finding is Grade.NOT_ASSESSABLE and "area_missing" in entry.reasons:
         return (
@@ -132,12 +138,16 @@ def _place(point: SitePoint) -> str:
     return site if point.position_mm is None else f"{site} at {point.position_mm:g} mm"
 
 
-def _measure(segment: Segment) -> str:
+def _measure(entry: Finding) -> str:
+    """The change that the rule behind the finding asks about."""
+    segment = entry.segment
     if "no_proximal_response" in segment.notes:
         return "no proximal response"
-    if segment.area_reduction_percent is None:
-        return f"amplitude reduced by {segment.amplitude_reduction_percent} %"
-    return f"area reduced by {segment.area_reduction_percent} %"
+    asked = [condition.quantity for condition in entry.chosen.rule.conditions] if entry.chosen.rule else []
+    for quantity, text in _MEASURES.items():
+        if quantity in asked:
+            return text.format(getattr(segment, quantity))
+    return f"amplitude reduced by {segment.amplitude_reduction_percent} %"
 
 
 def alert_object(alert: Alert) -> JsonObject:

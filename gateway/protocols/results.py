@@ -5,12 +5,13 @@ is about, never by its place in a list, so that a later report of the same study
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Final
 
+from gateway.domain.actions import Action
 from gateway.domain.anatomy import Anatomy, SitePoint
 from gateway.domain.assessment import Assessment
-from gateway.domain.criteria import BLOCKS, CriteriaSet, Floor, Grade, Rule
+from gateway.domain.criteria import BLOCKS, CriteriaSet, Grade
 from gateway.domain.findings import Finding
 from gateway.domain.recording import Modality, NoResponse, Recording, Side
 from gateway.domain.segments import point
@@ -18,6 +19,7 @@ from gateway.domain.sensory import SensoryGrade, SensoryResult
 from gateway.domain.sites import Evoked
 from gateway.domain.support import Support
 from gateway.protocols import quantities
+from gateway.protocols.criteria_remarks import criteria_remarks
 from gateway.protocols.observations import Coded, Place, anatomical, local, words
 
 Value = float | str | Coded
@@ -210,8 +212,16 @@ def _segment(finding: Finding) -> Group:
         "AREA-RED": segment.area_reduction_percent,
         "DUR-INC": segment.duration_increase_percent,
     }
+    # Highlighted rows would say block, or none, of a segment of which a gate lets neither be said.
+    stands = finding.finding is finding.chosen.grade
     grades = (
-        Observation(code="CB-GRADE", value=local(grade), item=set_id, flag=_flag(grade), method=Coded(set_id))
+        Observation(
+            code="CB-GRADE",
+            value=local(grade),
+            item=set_id,
+            flag=_flag(grade) if stands else "",
+            method=Coded(set_id),
+        )
         for set_id, grade in finding.grades.items()
     )
     found = (
@@ -257,41 +267,30 @@ def _summary(assessment: Assessment) -> Group:
         Observation(code="SENS-NORMAL", value=_YES_NO[normal], flag=_NORMAL_FLAG[normal]),
         *(_criteria(entry, assessment.grading) for entry in assessment.criteria),
         Observation(code="NORMS", value=Coded(assessment.norms)),
-        *(
-            Observation(code="ACTION", value=Coded(str(action), action.why), item=str(action))
-            for action in assessment.guidance
-        ),
+        *(_action(action) for action in assessment.guidance),
     )
     return Group(GroupKey(Place.SUMMARY), found)
 
 
 def _criteria(entry: CriteriaSet, grading: str) -> Observation:
     graded = ("Findings follow this set",) if entry.id == grading else ()
-    origin = f"{entry.source}; version {entry.version}; {entry.status}"
     return Observation(
         code="CRITERIA",
         value=Coded(entry.id, entry.title),
         item=entry.id,
-        remarks=(*graded, origin, *_floor(entry.floor), *(_rule(rule) for rule in entry.rules)),
+        remarks=(*graded, *criteria_remarks(entry)),
     )
 
 
-def _floor(floor: Floor) -> Iterator[str]:
-    """What the distal response must be before a set applies."""
-    limits = (floor.amplitude_mv, "mV"), (floor.percent_of_lower_limit, "% of the lower limit of normal")
-    for entry, unit in limits:
-        if entry:
-            yield f"distal amplitude {entry.op} {entry.limit:g} {unit}"
-
-
-def _rule(rule: Rule) -> str:
-    """A rule as its thresholds read: `definite block: area reduction >= 50 %, …`."""
-    scope = [f"{rule.limb} limb" if rule.limb else "", f"{rule.length} segment" if rule.length else ""]
-    conditions = (
-        f"{words(entry.quantity.removesuffix('_percent'))} {entry.op} {entry.limit:g} %"
-        for entry in rule.conditions
+def _action(action: Action) -> Observation:
+    """What to do as the code, why as its text, and the recordings that settle it."""
+    recordings = (":".join(filter(None, astuple(site))) for site in action.recordings)
+    return Observation(
+        code="ACTION",
+        value=Coded(str(action), action.why),
+        item=str(action),
+        remarks=_listed("Recordings", recordings),
     )
-    return f"{words(rule.grade)}: {', '.join([*filter(None, scope), *conditions])}"
 
 
 def _listed(label: str, entries: Iterable[str]) -> tuple[str, ...]:

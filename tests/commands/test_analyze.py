@@ -9,23 +9,26 @@ from jsonschema import Draft202012Validator
 
 from gateway.commands.main import run
 from gateway.daemon.reference import shipped_data
+from gateway.domain.recording import NO_RESPONSE
 from gateway.domain.study import Patient, Study
 from gateway.formats import lis, study_json
 from gateway.formats.dicom.writing import Encoding
 from gateway.formats.dicom.writing import write as write_dicom
-from tests.factories import cmap, motor, motor_marks, reference, sensory, study
+from tests.factories import cmap, median, motor, motor_marks, reference, sensory, study
 from tests.schemas import schema
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
 Capture = pytest.CaptureFixture[str]
 VALID = Draft202012Validator(schema("assessment"))
 WEAK = motor_marks(amplitude_mv=3.0, negative_area_mv_ms=9.5)
+NO_MARTIN_GRUBER = tuple(median(site, NO_RESPONSE, recording_site="adm") for site in ("wrist", "elbow"))
 
 
 @pytest.fixture
 def block(tmp_path: Path) -> Path:
-    """A study with a block of the ulnar nerve in the forearm."""
-    return written(tmp_path / "block.study.json", motor("wrist"), motor("below_elbow", WEAK), sensory())
+    """A study with a block of the ulnar nerve in the forearm, without an anastomosis."""
+    path = tmp_path / "block.study.json"
+    return written(path, motor("wrist"), motor("below_elbow", WEAK), *NO_MARTIN_GRUBER, sensory())
 
 
 def written(path: Path, *recordings: Any, **header: Any) -> Path:
@@ -49,14 +52,37 @@ def analyzed(capsys: Capture, *arguments: str | Path) -> dict[str, Any]:
     return document
 
 
+def ulnar(document: dict[str, Any]) -> dict[str, Any]:
+    (segment,) = [entry for entry in document["segments"] if entry["nerve"] == "ulnar"]
+    return segment
+
+
 def test_a_study_gives_its_assessment_as_one_line_of_json(capsys: Capture, block: Path) -> None:
     document = analyzed(capsys, block)
-    (segment,) = document["segments"]
+    segment = ulnar(document)
     assert document["study_id"] == "S-1"
     assert document["status"] == "preliminary"
     assert document["simulated"] is False
     assert segment["finding"] == "definite_block"
-    assert segment["grades"] == {"efns-pns-mmn-2010": "definite_block", "amplitude-50": "block"}
+    assert segment["grades"] == {
+        "efns-pns-mmn-2010": "definite_block",
+        "aan-1991": "probable_block",
+        "amplitude-50": "block",
+        "ean-pns-cidp-2021": "block",
+        "efns-pns-cidp-2010": "definite_block",
+        "ghosh-2005": "block",
+        "pfeiffer-2000-d": "block",
+        "utrecht-2000": "definite_block",
+    }
+
+
+def test_a_block_that_an_anastomosis_may_imitate_is_in_doubt(capsys: Capture, tmp_path: Path) -> None:
+    path = tmp_path / "doubt.study.json"
+    document = analyzed(capsys, written(path, motor("wrist"), motor("below_elbow", WEAK), sensory()))
+    segment = ulnar(document)
+    assert (segment["finding"], segment["reasons"]) == ("indeterminate", ["martin_gruber_not_excluded"])
+    assert segment["grades"]["efns-pns-mmn-2010"] == "definite_block"
+    assert document["mmn"]["missing"] == ["exclude_martin_gruber:ulnar:right"]
 
 
 def test_no_identifier_of_the_patient_is_printed(capsys: Capture, block: Path) -> None:
@@ -133,7 +159,7 @@ def test_the_first_of_the_named_sets_grades_and_no_other_is_shown(capsys: Captur
     only = analyzed(capsys, block, "--criteria", "amplitude-50")
     assert only["grading"] == "amplitude-50"
     assert list(only["criteria"]) == ["amplitude-50"]
-    assert only["segments"][0]["finding"] == "block"
+    assert ulnar(only)["finding"] == "block"
 
     both = analyzed(capsys, block, "--criteria", "amplitude-50", "--criteria", "efns-pns-mmn-2010")
     assert both["grading"] == "amplitude-50"
@@ -225,10 +251,10 @@ def exported(folder: Path, whole: Study, encoding: Encoding = Encoding()) -> lis
 
 @pytest.fixture
 def curves() -> Study:
-    """A block of the ulnar nerve in the forearm, as curves; the study's id is a UID."""
+    """A block of the median nerve in the forearm, as curves; the study's id is a UID."""
     sweeps = (
-        motor("wrist", waveform=cmap(amplitude_uv=9000), measured=None),
-        motor("below_elbow", waveform=cmap(amplitude_uv=3000, onset_ms=7), measured=None),
+        median("wrist", waveform=cmap(amplitude_uv=9000), measured=None),
+        median("elbow", waveform=cmap(amplitude_uv=3000, onset_ms=7), measured=None),
     )
     return study(*sweeps, study_id="1.2.826.0.1.3680043.8.498.1")
 
@@ -244,7 +270,7 @@ def test_the_files_of_one_dicom_study_fold_in_the_order_of_the_first(
     assert errors == []
     assert other["study_id"] == "S-1"
     assert folded["study_id"] == curves.header.study_id
-    assert [entry["stimulation_site"] for entry in folded["recordings"]] == ["wrist", "below_elbow"]
+    assert [entry["stimulation_site"] for entry in folded["recordings"]] == ["wrist", "elbow"]
     assert folded["segments"][0]["finding"] == "definite_block"
 
 
@@ -341,3 +367,34 @@ def test_real_files_of_other_kinds_are_refused_with_the_reason(
     found, (error,) = documents(capsys)
     assert found == []
     assert reason in error
+
+
+# Explanations
+
+
+def test_explain_prints_text_with_the_derivation_under_each_finding(capsys: Capture, block: Path) -> None:
+    assert run(["analyze", "--explain", str(block)]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0].startswith("Study S-1, ")
+    finding = next(n for n, line in enumerate(out) if "ulnar ADM, wrist to below elbow: " in line)
+    assert out.index("      area reduction = 100 (28.00 - 9.50) / 28.00 = 66.1 %") > finding
+
+
+def test_a_document_has_derivations_only_when_they_are_asked_for(capsys: Capture, block: Path) -> None:
+    plain = analyzed(capsys, block)
+    full = analyzed(capsys, block, "--explain", "--format", "json")
+
+    for name in ("segments", "sensory"):
+        assert [entry.pop("derivation")[-1]["step"] for entry in full[name]]
+    assert full == plain
+
+
+def test_a_derivation_in_a_document_is_its_steps(capsys: Capture, block: Path) -> None:
+    found = analyzed(capsys, block, "--explain", "--format", "json")["segments"]
+    segment = next(entry for entry in found if entry["finding"] == "definite_block")
+    by_kind = {entry["step"]: entry for entry in segment["derivation"]}
+    assert by_kind["ruled"].keys() >= {"grade", "conditions", "gave", "text"}
+    concluded = {
+        entry["what"]: entry["value"] for entry in segment["derivation"] if entry["step"] == "concluded"
+    }
+    assert concluded == {"grade": "definite_block", "finding": segment["finding"]}

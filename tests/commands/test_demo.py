@@ -18,14 +18,18 @@ import pytest
 
 from drivers.simulator import SIMULATOR, VirtualPatient
 from gateway.commands import demo, demo_stage
-from gateway.commands.demo_lines import TOPICS, listen, recording_line, result_lines
+from gateway.commands.demo_lines import TOPICS, guidance_line, listen, recording_line, result_lines
 from gateway.commands.demo_stage import Stage, examination, message_received, signed_off, subscribed
 from gateway.commands.main import run
+from gateway.domain.assessment import document
+from gateway.domain.recording import Recording
 from gateway.domain.study import Study
 from gateway.errors import CannotCreate, StorageError, Temporary, Unavailable
+from gateway.pipeline.stages import assessment, examine
 from gateway.sinks import broker
 from gateway.sinks.broker import BrokerAddress, BrokerKind, demo_broker, find_mosquitto
 from gateway.sinks.receiver import Receiver
+from tests.factories import motor, motor_marks, reference, sensory, study
 
 Capture = pytest.CaptureFixture[str]
 SCENARIOS = {one.name: one for one in SIMULATOR.scenarios}
@@ -310,7 +314,39 @@ def test_a_recording_is_shown_with_its_amplitude(marks: dict[str, float] | None,
     assert recording_line({**names, "marks": marks}).split(maxsplit=4)[-1] == amplitude
 
 
-def test_a_result_without_reservations_names_none() -> None:
-    mmn = {"support": "none", "reasons": ["no_block"], "caveats": ["temperature_unknown"]}
-    lines = list(result_lines({"segments": [], "grading": "efns-pns-mmn-2010", "mmn": mmn}))
-    assert lines[-1] == "  MMN support: none (no_block)"
+def result(*recordings: Recording) -> list[str]:
+    found = assessment(examine(study(*recordings), reference()), reference())
+    return list(result_lines(document(found, study_id="S-1", gateway_version="1")))
+
+
+def test_a_result_that_lacks_nothing_asks_for_nothing() -> None:
+    assert result(motor("wrist"), motor("below_elbow"))[2:] == [
+        "  no conduction block found",
+        "  MMN support: none (no_block_found)",
+    ]
+
+
+def test_a_block_in_doubt_is_shown_with_what_would_settle_it() -> None:
+    weak = motor_marks(amplitude_mv=3.0, negative_area_mv_ms=9.5)
+    assert result(motor("wrist"), motor("below_elbow", weak), sensory())[2:] == [
+        (
+            "  right ulnar adm, wrist to below_elbow: indeterminate;"
+            " amplitude -66.7 %, area -66.1 %, duration +0.0 %  (martin_gruber_not_excluded)"
+        ),
+        "  no conduction block found",
+        "  MMN support: none (no_block_found)",
+        "  still to record: exclude_martin_gruber:ulnar:right",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sites", "shown"),
+    [
+        ({}, "warm_limb ulnar right"),
+        ({"stimulation_site": "wrist", "recording_site": "adm"}, "warm_limb ulnar right wrist adm"),
+    ],
+)
+def test_what_is_still_to_record_is_named_with_its_place(sites: dict[str, str], shown: str) -> None:
+    action = {"code": "warm_limb", "nerve": "ulnar", "side": "right"}
+    unknown = {"stimulation_site": None, "recording_site": None}
+    assert guidance_line({"actions": [action | unknown | sites]}) == f"  still to record: {shown}"

@@ -15,6 +15,7 @@ COMMANDS = [
     "capture",
     "config",
     "conformance",
+    "criteria",
     "demo",
     "hl7",
     "ledger",

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
@@ -19,7 +19,18 @@ from gateway.protocols.er7 import Segment
 from gateway.protocols.numbering import Numbering
 from gateway.protocols.observations import CODES
 from gateway.protocols.oru import MessageHeader, encode, refusal
-from tests.factories import cmap, header, median, motor, motor_marks, reference, sensory, study, waveform
+from tests.factories import (
+    cmap,
+    header,
+    median,
+    median_sensory,
+    motor,
+    motor_marks,
+    reference,
+    sensory,
+    study,
+    waveform,
+)
 
 CREATED = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 SENDER = MessageHeader(sending_application="EMG-GATEWAY", receiving_application="HIS")
@@ -58,11 +69,20 @@ def observations(message: bytes) -> dict[tuple[str, str], Segment]:
     return found
 
 
-BLOCK = assessed(
+FOREARM = (
     motor("wrist", distance_mm=70.0, skin_temperature_c=33.1),
     motor("below_elbow", BLOCKED, distance_mm=220.0, recorded_at="2026-11-02T10:16:03+01:00"),
     sensory(),
 )
+# Nothing evoked over the ulnar muscle from the median nerve: no anastomosis.
+NO_MARTIN_GRUBER = tuple(median(site, NO_RESPONSE, recording_site="adm") for site in ("wrist", "elbow"))
+DOUBTFUL = assessed(*FOREARM)
+BLOCK = assessed(
+    median("wrist", distance_mm=70.0, skin_temperature_c=33.1),
+    median("elbow", BLOCKED, distance_mm=220.0, recorded_at="2026-11-02T10:16:03+01:00"),
+    median_sensory(),
+)
+SETS = [entry.id for entry in reference().criteria]
 
 CURVE = cmap(onset_ms=2.9)
 
@@ -75,12 +95,18 @@ def test_a_whole_message():
         "OBX MMN-SUPPORT 0.1 definite",
         "OBX SENS-NORMAL 0.1 Y",
         "OBX CRITERIA 0.1.1 efns-pns-mmn-2010",
-        "OBX CRITERIA 0.1.2 amplitude-50",
+        "OBX CRITERIA 0.1.2 aan-1991",
+        "OBX CRITERIA 0.1.3 amplitude-50",
+        "OBX CRITERIA 0.1.4 ean-pns-cidp-2021",
+        "OBX CRITERIA 0.1.5 efns-pns-cidp-2010",
+        "OBX CRITERIA 0.1.6 ghosh-2005",
+        "OBX CRITERIA 0.1.7 pfeiffer-2000-d",
+        "OBX CRITERIA 0.1.8 utrecht-2000",
         "OBX NORMS 0.1 aanem-2016",
         "OBR 7K3FABCD.1 NCS-MOTOR",
-        "OBX NERVE 1.0 7:134",
+        "OBX NERVE 1.0 7:122",
         "OBX SIDE 1.0 right",
-        "OBX REC-SITE 1.0 7:758",
+        "OBX REC-SITE 1.0 7:742",
         "OBX STIM-SITE 1.1 wrist",
         "OBX STIM-CURRENT 1.1 38",
         "OBX STIM-WIDTH 1.1 0.2",
@@ -90,7 +116,7 @@ def test_a_whole_message():
         "OBX CMAP-AMP 1.1 9",
         "OBX CMAP-AREA 1.1 28",
         "OBX CMAP-DUR 1.1 6",
-        "OBX STIM-SITE 1.2 below_elbow",
+        "OBX STIM-SITE 1.2 elbow",
         "OBX STIM-CURRENT 1.2 38",
         "OBX STIM-WIDTH 1.2 0.2",
         "OBX DISTANCE 1.2 220",
@@ -98,7 +124,7 @@ def test_a_whole_message():
         "OBX CMAP-AMP 1.2 3",
         "OBX CMAP-AREA 1.2 9.5",
         "OBX CMAP-DUR 1.2 6.6",
-        "OBX SEGMENT 1.101 wrist-below_elbow",
+        "OBX SEGMENT 1.101 wrist-elbow",
         "OBX MCV 1.101 57.9",
         "OBX AMP-RATIO 1.101 0.333",
         "OBX AMP-RED 1.101 66.7",
@@ -106,11 +132,17 @@ def test_a_whole_message():
         "OBX DUR-INC 1.101 10",
         "OBX CB-FINDING 1.101 definite_block",
         "OBX CB-GRADE 1.101.1 definite_block",
-        "OBX CB-GRADE 1.101.2 block",
+        "OBX CB-GRADE 1.101.2 probable_block",
+        "OBX CB-GRADE 1.101.3 block",
+        "OBX CB-GRADE 1.101.4 block",
+        "OBX CB-GRADE 1.101.5 definite_block",
+        "OBX CB-GRADE 1.101.6 block",
+        "OBX CB-GRADE 1.101.7 block",
+        "OBX CB-GRADE 1.101.8 definite_block",
         "OBR 7K3FABCD.2 NCS-SENSORY",
-        "OBX NERVE 2.0 7:134",
+        "OBX NERVE 2.0 7:122",
         "OBX SIDE 2.0 right",
-        "OBX REC-SITE 2.0 digit_5",
+        "OBX REC-SITE 2.0 digit_2",
         "OBX STIM-SITE 2.1 wrist",
         "OBX DISTANCE 2.1 140",
         "OBX SNAP-LAT 2.1 2.4",
@@ -143,7 +175,7 @@ MANY = assessed(
 UNMARKABLE = assessed(motor("wrist", None, measured=None, waveform=waveform([5] * 20)), patient=Patient())
 
 
-@pytest.mark.parametrize("found", [BLOCK, NO_DISTAL, MANY, UNMARKABLE, assessed()])
+@pytest.mark.parametrize("found", [BLOCK, DOUBTFUL, NO_DISTAL, MANY, UNMARKABLE, assessed()])
 def test_hl7apy_finds_nothing_wrong_at_its_strict_level(found):
     assert validate(encoded(found)) == []
 
@@ -323,8 +355,28 @@ def test_sensory_conduction_that_was_not_tested_is_unknown():
 
 def test_every_grade_names_its_set():
     found = observations(encoded(BLOCK))
-    sets = [found["CB-GRADE", f"1.101.{k}"].raw(17) for k in (1, 2)]
-    assert sets == ["efns-pns-mmn-2010^^99EMGGW", "amplitude-50^^99EMGGW"]
+    sets = [found["CB-GRADE", f"1.101.{k}"].raw(17) for k in range(1, len(SETS) + 1)]
+    assert sets == [f"{name}^^99EMGGW" for name in SETS]
+
+
+def test_a_block_in_doubt_is_no_abnormal_result():
+    found, message = observations(encoded(DOUBTFUL)), encoded(DOUBTFUL)
+    finding, grade = found["CB-FINDING", "1.101"], found["CB-GRADE", "1.101.1"]
+    assert (finding.text(5), finding.text(8)) == ("indeterminate", "")
+    assert (grade.text(5), grade.text(8)) == ("definite_block", "")
+    assert notes(message, "CB-FINDING") == ["Reasons: martin_gruber_not_excluded"]
+    assert found["MMN-SUPPORT", "0.1"].text(8) == ""
+    stands = observations(encoded(assessed(*FOREARM, *NO_MARTIN_GRUBER)))
+    finding, grade = stands["CB-FINDING", "2.101"], stands["CB-GRADE", "2.101.1"]
+    assert (finding.text(5), finding.text(8)) == ("definite_block", "A")
+    assert (grade.text(5), grade.text(8)) == ("definite_block", "A")
+
+
+def test_a_cold_limb_is_no_normal_result():
+    cold = (motor(site, skin_temperature_c=29.0) for site in ("wrist", "below_elbow"))
+    found = observations(encoded(assessed(*cold)))
+    assert found["CB-FINDING", "1.101"].text(5) == "not_assessable"
+    assert {found["CB-GRADE", f"1.101.{k}"].text(8) for k in range(1, len(SETS) + 1)} == {""}
 
 
 def test_a_mark_says_who_made_it():
@@ -372,22 +424,47 @@ def test_reasons_thresholds_and_caveats_stand_behind_what_they_explain():
     assert criteria.count("Findings follow this set") == 1
 
 
+LONGEST_TEXT = 199  # HL7 2.5.1, 2.A.13: CWE.2
+
+
+@pytest.mark.parametrize("found", [BLOCK, DOUBTFUL, NO_DISTAL, MANY, UNMARKABLE])
+def test_no_text_is_longer_than_its_component(found):
+    for entry in er7.parse(encoded(found)).all("OBX"):
+        texts = [entry.text(number, component=2) for number in (3, 5, 17)]
+        assert max(map(len, texts)) <= LONGEST_TEXT
+
+
 def test_guidance_is_an_observation_for_each_action():
     found = observations(encoded(assessed(motor("wrist"), motor("below_elbow", BLOCKED))))
-    action = found["ACTION", "0.1.1"]
-    assert action.text(5) == "record_sensory:ulnar:right"
-    assert action.text(5, component=2)
+    actions = [found["ACTION", f"0.1.{k}"] for k in (1, 2)]
+    assert [action.text(5) for action in actions] == [
+        "exclude_martin_gruber:ulnar:right",
+        "record_sensory:ulnar:right",
+    ]
+    assert [action.text(5, component=2) for action in actions] == [
+        "median fibres may reach this muscle: stimulate the median nerve at wrist and elbow over it",
+        "a block of the ulnar nerve counts only beside normal conduction in its sensory fibres",
+    ]
+
+
+def test_guidance_names_the_recordings_that_settle_it():
+    assert notes(encoded(DOUBTFUL), "ACTION") == [
+        "Recordings: motor:median:right:wrist:adm, motor:median:right:elbow:adm"
+    ]
+    assert "Recordings: sensory:median:right" in notes(
+        encoded(assessed(median("wrist"), median("elbow", BLOCKED))), "ACTION"
+    )
 
 
 def test_numbers_stay_when_more_is_recorded():
-    first = numbered(BLOCK)
+    first = numbered(DOUBTFUL)
     more = assessed(
         median("wrist"),
-        *(entry.recording for entry in BLOCK.recordings),
+        *FOREARM,
         motor("axilla"),
         motor("above_elbow"),
     )
-    before, after = observations(encoded(BLOCK)), observations(encoded(more, numbering=first))
+    before, after = observations(encoded(DOUBTFUL)), observations(encoded(more, numbering=first))
     assert before.keys() <= after.keys()
     for key, entry in before.items():
         assert after[key].raw(3) == entry.raw(3)
@@ -407,16 +484,19 @@ def test_what_was_said_before_and_holds_no_longer_is_withdrawn():
     found = observations(message)
     assert found["CB-FINDING", "1.101"].text(11) == "D"
     assert found["CB-FINDING", "1.101"].raw(5) == ""
-    assert found["CB-GRADE", "1.101.2"].raw(17) == "amplitude-50^^99EMGGW"
+    assert [found["CB-GRADE", f"1.101.{k}"].raw(17) for k in (1, 3)] == [
+        "efns-pns-mmn-2010^^99EMGGW",
+        "amplitude-50^^99EMGGW",
+    ]
     assert found["SEGMENT", "1.102"].text(5) == "wrist-below_elbow"
     assert encoded(after, numbering=numbered(after, numbered(before))) == message
 
 
 def test_a_withdrawn_observation_comes_back_under_its_number():
-    first = assessed(motor("wrist"), motor("below_elbow", BLOCKED))
-    (asked,) = [key for key, e in observations(encoded(first)).items() if key[0] == "ACTION"]
+    first = assessed(*FOREARM)
+    (asked,) = [key for key in observations(encoded(first)) if key[0] == "ACTION"]
     numbers = numbered(first, None)
-    settled = assessed(motor("wrist"), motor("below_elbow", BLOCKED), sensory())
+    settled = assessed(*FOREARM, *NO_MARTIN_GRUBER)
     assert observations(encoded(settled, numbering=numbers))[asked].text(11) == "D"
     assert observations(encoded(first, numbering=numbered(settled, numbers)))[asked].text(11) == "P"
 
@@ -508,6 +588,7 @@ RECORDINGS = st.lists(
 
 
 @given(RECORDINGS, RECORDINGS)
+@example([], [motor("erb"), motor("erb", site_position_mm=120.0)])  # beyond the last named site
 def test_any_study_and_its_continuation_can_be_reported(earlier, later):
     first = assessed(*earlier)
     second = assessed(*earlier, *later)

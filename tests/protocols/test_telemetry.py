@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.actions import Action
+from gateway.domain.actions import Action, Site
 from gateway.domain.anatomy import Standing
 from gateway.domain.assessment import Assessment, JsonObject
-from gateway.domain.criteria import CriteriaSet, Grade, Graded
+from gateway.domain.criteria import Condition, CriteriaSet, Grade, Graded, Measure, Rule
 from gateway.domain.findings import Finding
 from gateway.domain.quality import Quality
 from gateway.domain.recording import NO_RESPONSE, Modality, MotorMarks, Recording, Side, Waveform
@@ -73,7 +73,12 @@ def site(name: str, amplitude_mv: float | None = 9.0, *, position_mm: float | No
 
 
 def finding(
-    grade: Grade, *, by_amplitude: Grade = Grade.NONE, reasons: tuple[str, ...] = (), **segment: object
+    grade: Grade,
+    *,
+    by_amplitude: Grade = Grade.NONE,
+    reasons: tuple[str, ...] = (),
+    rule: Rule | None = None,
+    **segment: object,
 ) -> Finding:
     whole: dict[str, object] = {
         "nerve": "ulnar",
@@ -88,7 +93,7 @@ def finding(
     return Finding(
         segment=Segment(**(whole | segment)),  # type: ignore[arg-type]
         grades={"efns-pns-mmn-2010": grade, "amplitude-50": by_amplitude},
-        chosen=Graded(grade),
+        chosen=Graded(grade, rule=rule),
         finding=grade,
         gates=(),
         reasons=reasons,
@@ -96,8 +101,15 @@ def finding(
     )
 
 
-BLOCK = finding(Grade.DEFINITE_BLOCK, by_amplitude=Grade.BLOCK)
-PROBABLE = finding(Grade.PROBABLE_BLOCK)
+def asking(quantity: Measure) -> Rule:
+    duration = Condition(quantity="duration_increase_percent", op="<=", limit=30.0)
+    return Rule(grade="block", conditions=(duration, Condition(quantity=quantity, op=">=", limit=50.0)))
+
+
+BY_AREA = asking("area_reduction_percent")
+BLOCK = finding(Grade.DEFINITE_BLOCK, by_amplitude=Grade.BLOCK, rule=BY_AREA)
+PROBABLE = finding(Grade.PROBABLE_BLOCK, rule=BY_AREA)
+IN_DOUBT = finding(Grade.INDETERMINATE, by_amplitude=Grade.BLOCK, reasons=("submaximal",))
 NONE = finding(Grade.NONE)
 NO_AREA = finding(
     Grade.NOT_ASSESSABLE,
@@ -105,7 +117,13 @@ NO_AREA = finding(
     reasons=("area_missing",),
     area_reduction_percent=None,
 )
-ACTION = Action(code="record_sensory", nerve="ulnar", side=Side.RIGHT, why="a block counts only beside it")
+ACTION = Action(
+    code="exclude_martin_gruber",
+    nerve="ulnar",
+    side=Side.RIGHT,
+    why="median fibres may reach this muscle",
+    recordings=(Site(nerve="median", side=Side.RIGHT, stimulation_site="wrist", recording_site="adm"),),
+)
 
 
 def assessment(
@@ -291,15 +309,25 @@ def test_a_segment_is_told_when_it_is_new_and_again_when_it_reads_otherwise() ->
 def test_guidance_is_told_when_it_changes() -> None:
     before, after = assessment(), assessment(guidance=(ACTION,))
     events, _ = study_events(before, after, None, CODE, {})
-    assert data(events, "guidance") == {
+    (event,) = events[:1]
+    assert json.loads(envelope(event, 1, "b1", NOON))["data"] == {
         "actions": [
             {
-                "code": "record_sensory",
+                "code": "exclude_martin_gruber",
                 "nerve": "ulnar",
                 "side": "right",
                 "stimulation_site": None,
                 "recording_site": None,
-                "why": "a block counts only beside it",
+                "why": "median fibres may reach this muscle",
+                "recordings": [
+                    {
+                        "modality": "motor",
+                        "nerve": "median",
+                        "side": "right",
+                        "stimulation_site": "wrist",
+                        "recording_site": "adm",
+                    }
+                ],
             }
         ]
     }
@@ -398,7 +426,11 @@ def test_least_and_greatest_keep_their_order() -> None:
 
 
 WHERE = "right ulnar nerve, wrist to below elbow, recorded at adm"
-LEAST = finding(Grade.BLOCK, area_reduction_percent=None)
+LEAST = finding(Grade.BLOCK, rule=asking("amplitude_reduction_percent"))
+BY_PEAKS = finding(
+    Grade.BLOCK, rule=asking("peak_to_peak_reduction_percent"), peak_to_peak_reduction_percent=64.0
+)
+BY_RATIO = finding(Grade.BLOCK, rule=asking("amplitude_ratio"), amplitude_ratio=0.333)
 ABSENT = finding(Grade.DEFINITE_BLOCK, notes=("no_proximal_response",))
 
 
@@ -408,6 +440,8 @@ ABSENT = finding(Grade.DEFINITE_BLOCK, notes=("no_proximal_response",))
         (BLOCK, "Definite conduction block (efns-pns-mmn-2010)", "area reduced by 66.1 %"),
         (PROBABLE, "Probable conduction block (efns-pns-mmn-2010)", "area reduced by 66.1 %"),
         (LEAST, "Conduction block (efns-pns-mmn-2010)", "amplitude reduced by 66.7 %"),
+        (BY_PEAKS, "Conduction block (efns-pns-mmn-2010)", "peak-to-peak amplitude reduced by 64.0 %"),
+        (BY_RATIO, "Conduction block (efns-pns-mmn-2010)", "amplitude ratio 0.333"),
         (ABSENT, "Definite conduction block (efns-pns-mmn-2010)", "no proximal response"),
         (
             NO_AREA,
@@ -457,6 +491,7 @@ Steps = list[tuple[Finding, ...]]
         ([MET, CHANGED], "active", "update"),
         ([MET, GONE], "latched", "end"),
         ([MET, VANISHED], "latched", "end"),
+        ([MET, (IN_DOUBT,)], "latched", "end"),
         ([MET, GONE, MET], "active", "start"),
     ],
 )
