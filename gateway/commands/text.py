@@ -44,7 +44,7 @@ def assessment_text(examination: Examination, reference: Reference, *, explain: 
     sections = (
         _head(examination, reference),
         *_tables(examination, judging),
-        _quality_lines(_recordings(examination)),
+        _quality_lines(examination.recordings),
         _findings(examination, judging, explain=explain),
         _support(examination),
         _still_to_record(examination.guidance, judging.norms),
@@ -61,12 +61,6 @@ def _head(examination: Examination, reference: Reference) -> Iterator[str]:
     graded = f"{criteria.id} (version {criteria.version}, {criteria.status})"
     yield f"Graded by {graded}, norms {reference.norms.id}."
     yield NOTICE
-
-
-def _recordings(examination: Examination) -> list[Evoked]:
-    """The recordings used, nerve by nerve."""
-    nerves = examination.nerves.values()
-    return [entry for nerve in nerves for entry in (*nerve.sites, *(s.evoked for s in nerve.sensory))]
 
 
 def _tables(examination: Examination, judging: Judging) -> Iterator[Sequence[str]]:

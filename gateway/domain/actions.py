@@ -5,7 +5,7 @@ An action is a request to the technologist in one sentence. It is published by i
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from gateway.domain.anatomy import Anatomy, Standing
@@ -59,7 +59,10 @@ def unique(actions: Iterable[Action]) -> tuple[Action, ...]:
     """By what is published: what is asked for twice is asked once, in the first place."""
     found: dict[str, Action] = {}
     for action in actions:
-        found.setdefault(str(action), action)
+        first = found.setdefault(str(action), action)
+        others = [site for site in action.recordings if site not in first.recordings]
+        if others:
+            found[str(action)] = replace(first, recordings=(*first.recordings, *others))
     return tuple(found.values())
 
 
@@ -169,10 +172,13 @@ def _no_distal(segment: Segment) -> Iterator[Action]:
         yield _again("repeat_supramaximal", segment.distal.recording, why)
 
 
+_MOST_ADVICE: Final = 2  # a sentence, not a list
+
+
 def _record_again(segment: Segment) -> Iterator[Action]:
     for entry in (segment.distal, segment.proximal):
         if entry.graded is None:
-            advice = "; ".join(quality.meaning.advice for quality in entry.quality)
+            advice = "; ".join(quality.meaning.advice for quality in entry.quality[:_MOST_ADVICE])
             yield _again("record_again", entry.recording, f"the curve cannot be marked: {advice}")
 
 

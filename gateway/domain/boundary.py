@@ -4,7 +4,7 @@ A value on a limit is graded exactly as the source's inequality says; this only 
 within half the 95 % interval of the value, which for marks of a machine is a setting.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Final
 
@@ -13,10 +13,10 @@ from gateway.domain.criteria import (
     CriteriaSet,
     Floor,
     Grade,
+    Graded,
     Measure,
     Rule,
     applicable,
-    grade,
     measures,
     outcome,
 )
@@ -34,45 +34,50 @@ _EXACT_DECIMALS: Final = 6
 
 
 def on_the_limit(
-    segment: Segment, criteria: CriteriaSet, norms: NormTable, anatomy: Anatomy, thresholds: Thresholds
+    segment: Segment,
+    criteria: CriteriaSet,
+    chosen: Graded,
+    norms: NormTable,
+    anatomy: Anatomy,
+    thresholds: Thresholds,
 ) -> bool:
-    """Whether the grade of `segment` under `criteria` may be another within what its marks are sure of."""
+    """Whether the grade `chosen` under `criteria` may be another within what the marks are sure of."""
     if segment.proximal.motor is None or segment.distal.motor is None:
         return False
-    chosen = grade(segment, criteria, norms, anatomy)
-    if chosen.grade in _UNTOUCHED:
+    rules = applicable(segment, criteria, anatomy)
+    if rules is None or chosen.grade in _UNTOUCHED:
         return False
     if any(_near_floor(segment, criteria.floor, norms)):
         return True
-    rules = applicable(segment, criteria, anatomy)
     values = measures(segment)
-    if chosen != outcome(rules, values):  # something stands before the rules
+    beside = _beside(segment, rules, values, thresholds)
+    if not beside or chosen != outcome(rules, values):  # something stands before the rules
         return False
-    beside = {name: list(_beside(name, segment, rules, thresholds)) for name in values}
-    moved = {name: [values[name], *others] for name, others in beside.items() if others}
-    grades = {
-        outcome(rules, values | dict(zip(moved, other, strict=True))).grade
-        for other in product(*moved.values())
-    }
-    return len(grades) > 1
+    moved = {name: [values[name], *others] for name, others in beside.items()}
+    others = (dict(zip(moved, other, strict=True)) for other in product(*moved.values()))
+    return any(outcome(rules, values | other).grade is not chosen.grade for other in others)
 
 
 def _beside(
-    measure: Measure, segment: Segment, rules: Sequence[Rule], thresholds: Thresholds
-) -> Iterator[float]:
-    """The values next to each limit that this measure may reach, and the limit itself."""
-    value = measures(segment)[measure]
-    width = uncertain_by(measure, segment, thresholds)
-    step = _BESIDE.get(measure, _PERCENT_BESIDE)
-    limits = {entry.limit for rule in rules for entry in rule.conditions if entry.quantity == measure}
-    for limit in sorted(limits):
-        if value is not None and near(value, limit, width):
-            yield from (limit - step, limit, limit + step)
+    segment: Segment,
+    rules: Sequence[Rule],
+    values: Mapping[Measure, float | None],
+    thresholds: Thresholds,
+) -> dict[Measure, list[float]]:
+    """The limits that each measure may reach, and the values next to them."""
+    found: dict[Measure, list[float]] = {}
+    for entry in dict.fromkeys(condition for rule in rules for condition in rule.conditions):
+        value, measure, limit = values[entry.quantity], entry.quantity, entry.limit
+        if value is not None and near(value, limit, uncertain_by(measure, segment, thresholds)):
+            step = _BESIDE.get(measure, _PERCENT_BESIDE)
+            found.setdefault(measure, []).extend((limit - step, limit, limit + step))
+    return found
 
 
 def near(value: float, limit: float, width: float) -> bool:
     """Whether a limit is within `width` of a value."""
-    return half_up(abs(value - limit), _EXACT_DECIMALS) <= width
+    distance = abs(value - limit)
+    return distance <= width or half_up(distance, _EXACT_DECIMALS) <= width
 
 
 def uncertain_by(measure: Measure, segment: Segment, thresholds: Thresholds) -> float:

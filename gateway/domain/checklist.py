@@ -3,8 +3,10 @@
 The set is data (`config/examination.toml`). A response that is absent was recorded.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from gateway.domain.actions import Site
 from gateway.domain.norms import Status
@@ -29,9 +31,9 @@ class SensoryItem:
     sides: tuple[Side, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ExaminationPlan:
-    """What a complete examination records at least, and who says so."""
+    """What a complete examination records at least, and who says so; loaded once, equal to itself only."""
 
     source: str
     status: Status
@@ -39,8 +41,7 @@ class ExaminationPlan:
     sensory: tuple[SensoryItem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(NamedTuple):
     """One recording of the plan."""
 
     site: Site
@@ -50,17 +51,24 @@ class Step:
 def checklist(plan: ExaminationPlan, recordings: Iterable[Recording]) -> tuple[Step, ...]:
     """Every recording of the plan, and whether it was made (no response counts as made)."""
     made = {_place(entry) for entry in recordings if entry.site_position_mm is None}
-    return tuple(Step(site=site, done=_key(site) in made) for site in _sites(plan))
+    return tuple(Step(site, place in made) for site, place in _sites(plan))
 
 
-def _sites(plan: ExaminationPlan) -> Iterator[Site]:
-    for motor in plan.motor:
-        for side in motor.sides:
-            for site in motor.sites:
-                yield Site(nerve=motor.nerve, side=side, stimulation_site=site, recording_site=motor.muscle)
-    for sensory in plan.sensory:
-        for side in sensory.sides:
-            yield Site(modality=Modality.SENSORY, nerve=sensory.nerve, side=side)
+@lru_cache(maxsize=4)
+def _sites(plan: ExaminationPlan) -> tuple[tuple[Site, tuple[str | None, ...]], ...]:
+    """Every site of the plan, and what a recording of it is known by."""
+    motor = (
+        Site(nerve=item.nerve, side=side, stimulation_site=site, recording_site=item.muscle)
+        for item in plan.motor
+        for side in item.sides
+        for site in item.sites
+    )
+    sensory = (
+        Site(modality=Modality.SENSORY, nerve=item.nerve, side=side)
+        for item in plan.sensory
+        for side in item.sides
+    )
+    return tuple((site, _key(site)) for site in (*motor, *sensory))
 
 
 def _key(site: Site) -> tuple[str | None, ...]:
@@ -68,12 +76,7 @@ def _key(site: Site) -> tuple[str | None, ...]:
 
 
 def _place(recording: Recording) -> tuple[str | None, ...]:
+    head = (recording.modality, recording.nerve, recording.side)
     if recording.modality is Modality.SENSORY:
-        return recording.modality, recording.nerve, recording.side, None, None
-    return (
-        recording.modality,
-        recording.nerve,
-        recording.side,
-        recording.stimulation_site,
-        recording.recording_site,
-    )
+        return *head, None, None
+    return *head, recording.stimulation_site, recording.recording_site

@@ -7,7 +7,7 @@ eligible site; whether a finding follows from it is for the gates.
 
 import enum
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, Literal
@@ -153,26 +153,53 @@ class Graded:
     rule: Rule | None = field(default=None, compare=False)
 
 
+_NONE: Final = Graded(Grade.NONE)
+_NOT_LISTED: Final = Graded(Grade.NOT_LISTED)
+_CROSSOVER: Final = Graded(Grade.NOT_LISTED, ("muscle_of_another_nerve",))
+
+
 def grade(segment: Segment, criteria: CriteriaSet, norms: NormTable, anatomy: Anatomy) -> Graded:
     """What the numbers of `segment` say under `criteria`."""
+    return grades(segment, (criteria,), norms, anatomy)[criteria.id]
+
+
+def grades(
+    segment: Segment, sets: Iterable[CriteriaSet], norms: NormTable, anatomy: Anatomy
+) -> dict[str, Graded]:
+    """What the numbers of `segment` say under each of `sets`."""
     if segment.standing is not Standing.ELIGIBLE:
-        return Graded(Grade.EXCLUDED_SITE, (str(segment.standing),))
-    ends = anatomy.ends(segment.nerve, segment.distal_point, segment.proximal_point)
+        return {criteria.id: Graded(Grade.EXCLUDED_SITE, (str(segment.standing),)) for criteria in sets}
     if segment.crossover:
-        return Graded(Grade.NOT_LISTED, ("muscle_of_another_nerve",))
-    if not _listed(segment.nerve, ends, criteria):
-        return Graded(Grade.NOT_LISTED)
-    obstacles = _obstacles(segment, criteria.floor, norms)
+        return {criteria.id: _CROSSOVER for criteria in sets}
+    norm = norms.motor_norm(segment.nerve, segment.recording_site)
+    lower_limit_mv = norm.amplitude_mv if norm else None
+    values = measures(segment)
+    found = {}
+    for criteria in sets:
+        rules = applicable(segment, criteria, anatomy)
+        found[criteria.id] = _graded(segment, criteria.floor, rules, values, lower_limit_mv)
+    return found
+
+
+def _graded(
+    segment: Segment,
+    floor: Floor,
+    rules: Sequence[Rule] | None,
+    values: Mapping[Measure, float | None],
+    lower_limit_mv: float | None,
+) -> Graded:
+    if rules is None:
+        return _NOT_LISTED
+    obstacles = _obstacles(segment, floor, lower_limit_mv)
     if obstacles:
         return Graded(Grade.NOT_ASSESSABLE, obstacles)
-    rules = applicable(segment, criteria, anatomy)
     if "no_proximal_response" in segment.notes:  # nothing passes: the highest grade the set knows
         return _highest(rules)
-    return outcome(rules, measures(segment))
+    return outcome(rules, values)
 
 
-def applicable(segment: Segment, criteria: CriteriaSet, anatomy: Anatomy) -> tuple[Rule, ...]:
-    """The rules of a set that are about this segment, highest grade first."""
+def applicable(segment: Segment, criteria: CriteriaSet, anatomy: Anatomy) -> tuple[Rule, ...] | None:
+    """The rules of a set that are about this segment, highest grade first; None where it is not listed."""
     ends = anatomy.ends(segment.nerve, segment.distal_point, segment.proximal_point)
     limb = anatomy.nerves[segment.nerve].limb
     return _applicable(criteria, segment.nerve, limb, ends, "short" if segment.inching else "long")
@@ -181,7 +208,9 @@ def applicable(segment: Segment, criteria: CriteriaSet, anatomy: Anatomy) -> tup
 @lru_cache(maxsize=4096)  # a laboratory records some fifty segments, under ten sets
 def _applicable(
     criteria: CriteriaSet, nerve: str, limb: str, ends: tuple[str, str], length: str
-) -> tuple[Rule, ...]:
+) -> tuple[Rule, ...] | None:
+    if not _listed(nerve, ends, criteria):
+        return None
     return tuple(
         rule
         for rule in criteria.rules
@@ -218,11 +247,11 @@ def outcome(rules: Sequence[Rule], values: Mapping[Measure, float | None]) -> Gr
             if set(missing.values()) <= {rule.grade}:
                 return Graded(Grade(rule.grade), rule=rule)
             break
-    return Graded(Grade.NOT_ASSESSABLE, tuple(missing)) if missing else Graded(Grade.NONE)
+    return Graded(Grade.NOT_ASSESSABLE, tuple(missing)) if missing else _NONE
 
 
 def _highest(rules: Sequence[Rule]) -> Graded:
-    return Graded(Grade(rules[0].grade), ("no_proximal_response",), rules[0]) if rules else Graded(Grade.NONE)
+    return Graded(Grade(rules[0].grade), ("no_proximal_response",), rules[0]) if rules else _NONE
 
 
 def _listed(nerve: str, ends: tuple[str, str], criteria: CriteriaSet) -> bool:
@@ -232,26 +261,24 @@ def _listed(nerve: str, ends: tuple[str, str], criteria: CriteriaSet) -> bool:
     return not criteria.segments or any(entry.names(nerve, ends) for entry in criteria.segments)
 
 
+@lru_cache(maxsize=1024)  # three sets ask it of the same distal response
 def percent_of_limit(amplitude_mv: float, lower_limit_mv: float) -> float:
     """An amplitude in percent of the lower limit of normal, to one decimal."""
     return quotient(scaled(amplitude_mv, 2), lower_limit_mv, 1)
 
 
-def _obstacles(segment: Segment, floor: Floor, norms: NormTable) -> tuple[str, ...]:
+def _obstacles(segment: Segment, floor: Floor, lower_limit_mv: float | None) -> tuple[str, ...]:
     """Why the distal response cannot carry a comparison: absent, unmarked, or below the floor."""
-    blocking = tuple(note for note in segment.notes if note in ("unmarkable", "no_distal_response"))
-    if blocking:
-        return blocking
+    for note in ("unmarkable", "no_distal_response"):
+        if note in segment.notes:
+            return (note,)
     amplitude = segment.distal_amplitude_mv
     if amplitude is None:
         return ("amplitude_missing",)
-    reasons = []
-    if floor.amplitude_mv and not floor.amplitude_mv.holds(amplitude):
-        reasons.append("below_distal_floor")
-    if floor.percent_of_lower_limit:
-        norm = norms.motor_norm(segment.nerve, segment.recording_site)
-        if norm is None or not norm.amplitude_mv:
-            reasons.append("norm_missing")
-        elif not floor.percent_of_lower_limit.holds(percent_of_limit(amplitude, norm.amplitude_mv)):
-            reasons.append("below_distal_floor")
-    return tuple(dict.fromkeys(reasons))
+    low = floor.amplitude_mv is not None and not floor.amplitude_mv.holds(amplitude)
+    if floor.percent_of_lower_limit is None:
+        return ("below_distal_floor",) if low else ()
+    if not lower_limit_mv:
+        return ("below_distal_floor", "norm_missing") if low else ("norm_missing",)
+    low |= not floor.percent_of_lower_limit.holds(percent_of_limit(amplitude, lower_limit_mv))
+    return ("below_distal_floor",) if low else ()

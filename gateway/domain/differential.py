@@ -13,7 +13,7 @@ from typing import Final
 from gateway.domain.anatomy import Standing
 from gateway.domain.criteria import BLOCKS
 from gateway.domain.findings import Finding
-from gateway.domain.gates import Circumstances, closed
+from gateway.domain.gates import Circumstances
 from gateway.domain.norms import NormTable, Status
 from gateway.domain.rounding import quotient
 from gateway.domain.segments import Segment
@@ -165,7 +165,7 @@ def _slow_velocity(study: _Study, criteria: DemyelinationCriteria) -> Iterator[N
         ends = (segment.distal_point.site, segment.proximal_point.site)
         limit = norm.velocity_limit(*ends) if norm and not segment.inching else None
         velocity = segment.conduction_velocity_m_s
-        if limit and velocity is not None and not _cold_segment(segment, study):
+        if limit and velocity is not None and not segment.cold:
             below = quotient(100 * (limit - velocity), limit, 1)
             if below >= criteria.velocity_below_percent:
                 yield segment.nerve, segment.side
@@ -173,14 +173,14 @@ def _slow_velocity(study: _Study, criteria: DemyelinationCriteria) -> Iterator[N
 
 def _blocked(study: _Study, criteria: DemyelinationCriteria) -> Iterator[NerveKey]:
     for entry in study.findings:
-        if entry.grades.get(criteria.block_set) in BLOCKS and not closed(entry.segment, study.about):
+        if entry.grades.get(criteria.block_set) in BLOCKS and not entry.doubts:
             yield entry.segment.nerve, entry.segment.side
 
 
 def _dispersed(study: _Study, criteria: DemyelinationCriteria) -> Iterator[NerveKey]:
     for segment in _eligible(study):
         increase = segment.duration_increase_percent
-        if increase is None or _cold_segment(segment, study):
+        if increase is None or segment.cold:
             continue
         tibial = criteria.tibial_dispersion_percent if segment.nerve == _TIBIAL else None
         far = increase > criteria.dispersion_percent if tibial is None else increase >= tibial
@@ -214,10 +214,6 @@ def _eligible(study: _Study) -> Iterator[Segment]:
         segment = entry.segment
         if segment.standing is Standing.ELIGIBLE and not segment.crossover:
             yield segment
-
-
-def _cold_segment(segment: Segment, study: _Study) -> bool:
-    return _is_cold(segment.distal, study) or _is_cold(segment.proximal, study)
 
 
 def _is_cold(entry: Evoked, study: _Study) -> bool:

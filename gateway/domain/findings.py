@@ -5,14 +5,14 @@ gates. A gate turns a block into `indeterminate`; a cold limb and other filters 
 into `not_assessable`. A proximal response that is larger is no block.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from gateway.domain.actions import Action, unique, wanted
 from gateway.domain.boundary import on_the_limit
-from gateway.domain.criteria import BLOCKS, UNASSESSABLE, CriteriaSet, Grade, Graded, grade
-from gateway.domain.gates import GATES, Circumstances, Gate, closed, cold, filter_mismatch
+from gateway.domain.criteria import BLOCKS, UNASSESSABLE, CriteriaSet, Grade, Graded, grades
+from gateway.domain.gates import GATES, Circumstances, Gate, closed, filter_mismatch
 from gateway.domain.norms import NormTable
 from gateway.domain.segments import Segment
 
@@ -28,7 +28,8 @@ _ANSWERABLE: Final = frozenset(
 class Finding:
     """One segment with its grade under every set and what the grading set's grade amounts to.
 
-    `rule` of `chosen` is the one that gave the grade; `gates` are those that were not passed.
+    `rule` of `chosen` is the one that gave the grade; `gates` are those that were not passed, `doubts` those
+    that a block under any of the sets would not pass.
     """
 
     segment: Segment
@@ -36,6 +37,7 @@ class Finding:
     chosen: Graded
     finding: Grade
     gates: Reasons
+    doubts: Reasons = ()
     reasons: Reasons
     actions: tuple[Action, ...]
 
@@ -48,23 +50,28 @@ def finding(
     about: Circumstances,
 ) -> Finding:
     """Grade `segment` under every set, and gate the grade of the set named `grading` to a finding."""
-    graded = {criteria.id: grade(segment, criteria, norms, about.anatomy) for criteria in sets}
+    graded = grades(segment, sets, norms, about.anatomy)
     chosen = graded[grading]
     gated, gates = _gated(segment, chosen.grade, about)
     criteria = next(entry for entry in sets if entry.id == grading)
-    near = on_the_limit(segment, criteria, norms, about.anatomy, about.thresholds)
+    near = on_the_limit(segment, criteria, chosen, norms, about.anatomy, about.thresholds)
     reasons = dict.fromkeys((*chosen.reasons, *gates, *_remarks(segment, about)))
     if near:
         reasons["on_the_limit"] = None
     return Finding(
         segment=segment,
-        grades={set_id: entry.grade for set_id, entry in graded.items()},
+        grades={name: entry.grade for name, entry in graded.items()},
         chosen=chosen,
         finding=gated,
         gates=gates,
+        doubts=_doubts(segment, graded.values(), about),
         reasons=tuple(reasons),
         actions=unique(_asked(segment, chosen.grade, gated, tuple(reasons), about)),
     )
+
+
+def _doubts(segment: Segment, graded: Iterable[Graded], about: Circumstances) -> Reasons:
+    return closed(segment, about) if any(entry.grade in BLOCKS for entry in graded) else ()
 
 
 def gates_for(segment: Segment, chosen: Grade) -> tuple[Gate, ...]:
@@ -83,13 +90,13 @@ def _gated(segment: Segment, chosen: Grade, about: Circumstances) -> tuple[Grade
     gates = closed(segment, about, asked)
     if asked is GATES:
         return (Grade.INDETERMINATE if gates else chosen), gates
-    doubtful = gates or cold(segment, about)
+    doubtful = gates or segment.cold
     return (Grade.NOT_ASSESSABLE if doubtful else Grade.NONE), gates
 
 
 def _remarks(segment: Segment, about: Circumstances) -> Iterator[str]:
     """What is said of a segment whatever its finding."""
-    if cold(segment, about):
+    if segment.cold:
         yield "temperature_low"
     yield from segment.notes
     if segment.temporal_dispersion:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.domain import temperature
 from gateway.domain.anatomy import Anatomy
 from gateway.domain.martin_gruber import Crossover, MedianOverUlnar, concerns, crossover
 from gateway.domain.recording import Recording
@@ -94,21 +93,19 @@ def closed(segment: Segment, about: Circumstances, asked: Sequence[Gate] = GATES
     return tuple(reason for gate in asked if (reason := gate(segment, about)))
 
 
-def cold(segment: Segment, about: Circumstances) -> bool | None:
-    """Whether the limb was cold at either end; None where nobody measured."""
-    ends = (segment.distal.recording, segment.proximal.recording)
-    known = [temperature.cold(end, about.anatomy, about.thresholds) for end in ends]
-    return None if known == [None, None] else any(known)
-
-
 def unknown(segment: Segment, about: Circumstances) -> Iterator[str]:
     """What to keep in mind of a segment that was judged: what nobody recorded or what is not the same."""
     ends = (segment.distal.recording, segment.proximal.recording)
     where = f"{segment.nerve}:{segment.side}"
-    for end in ends[:1] if stimulus(segment, about) else ends:
+    asked_for = stimulus(segment, about) or proximal_response(segment, about)
+    for end in ends[:1] if asked_for else ends:
         if end.stimulus.supramaximal is None:
             yield f"supramaximal_unknown:{where}:{end.stimulation_site}:{end.recording_site}"
-    if cold(segment, about) is None:
+    for entry in (segment.distal, segment.proximal):
+        if entry.flagged("uncertain_response"):
+            end = entry.recording
+            yield f"uncertain_response:{where}:{end.stimulation_site}:{end.recording_site}"
+    if segment.cold is None:
         yield f"temperature_unknown:{where}"
     if any(end.filter_hz is None for end in ends):
         yield f"filter_unknown:{where}"

@@ -27,7 +27,7 @@ def guidance(
     ordered = [
         *_asked(in_doubt),
         *_sensory(blocked_nerves(findings), sensory, anatomy),
-        *_sensory(_nerves(in_doubt), sensory, anatomy),
+        *_sensory(_nerves([entry for entry in in_doubt if entry.actions]), sensory, anatomy),
         *_asked([entry for entry in others if entry.finding in BLOCKS]),
         *_asked([entry for entry in others if entry.finding not in BLOCKS]),
     ]

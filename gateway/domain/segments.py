@@ -17,6 +17,7 @@ from gateway.domain.recording import Modality, MotorMarks, Recording, Side
 from gateway.domain.rounding import RATIO_DECIMALS, VELOCITY_DECIMALS, half_up, quotient, reduction_percent
 from gateway.domain.shapes import costimulation
 from gateway.domain.sites import Evoked, used
+from gateway.domain.temperature import cold
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.uncertainty import half_width, quotient_error
 
@@ -45,6 +46,7 @@ class Segment:
     Percentages have one decimal, the ratio three. None: cannot be computed, `notes` says why. The reduction
     from peak to peak is that of the negative peak where an end has no such amplitude. `temporal_dispersion`
     is None when the duration is not known. `crossover`: recorded over a muscle of another nerve.
+    `cold`: whether the skin was, at either end; None where nobody measured.
     `standard_errors` holds those of the changes whose marks are ours at both ends, by name, in their unit.
     """
 
@@ -62,6 +64,7 @@ class Segment:
     duration_increase_percent: float | None = None
     temporal_dispersion: bool | None = None
     conduction_velocity_m_s: float | None = None
+    cold: bool | None = None
     notes: tuple[str, ...] = ()
     standard_errors: Mapping[str, float] = field(default_factory=dict)
     distal_point: SitePoint = field(init=False, compare=False)
@@ -147,6 +150,7 @@ def compare(distal: Evoked, proximal: Evoked, anatomy: Anatomy, thresholds: Thre
         proximal=proximal,
         standing=anatomy.standing(recording.nerve, point(recording), point(proximal.recording)),
         crossover=not anatomy.supplies(recording.nerve, recording.recording_site),
+        cold=_cold(distal.recording, proximal.recording, anatomy, thresholds),
         notes=tuple(_notes(distal, proximal)),
     )
     if near is None or distal.graded is None or proximal.graded is None:
@@ -160,6 +164,11 @@ def compare(distal: Evoked, proximal: Evoked, anatomy: Anatomy, thresholds: Thre
             area_reduction_percent=100.0,
         )
     return _changed(segment, near, far, thresholds)
+
+
+def _cold(distal: Recording, proximal: Recording, anatomy: Anatomy, thresholds: Thresholds) -> bool | None:
+    ends = (cold(distal, anatomy, thresholds), cold(proximal, anatomy, thresholds))
+    return None if ends == (None, None) else True in ends
 
 
 def _notes(distal: Evoked, proximal: Evoked) -> Iterator[str]:

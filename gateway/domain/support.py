@@ -97,6 +97,12 @@ def _not_assessable(evidence: _Evidence) -> Reasons:
     return ()
 
 
+def _none(evidence: _Evidence) -> Reasons:
+    doubtful = [entry.segment for entry in evidence.findings if entry.finding is Grade.INDETERMINATE]
+    names = dict.fromkeys(_name((segment.nerve, segment.side)) for segment in doubtful)
+    return tuple(f"block_in_doubt:{name}" for name in names) or ("no_block_found",)
+
+
 # The first category that has a reason is the grade.
 _PRECEDENCE: Final = (
     (Support.AGAINST, _against),
@@ -104,7 +110,7 @@ _PRECEDENCE: Final = (
     (Support.PROBABLE, _probable),
     (Support.POSSIBLE, _possible),
     (Support.NOT_ASSESSABLE, _not_assessable),
-    (Support.NONE, lambda _: ("no_block_found",)),
+    (Support.NONE, _none),
 )
 
 
@@ -175,10 +181,12 @@ def caveats(
     rows = [*motor, *(entry.norm for entry in sensory)]
     statuses = dict.fromkeys(row.status for row in rows if row is not None)
     judged = (entry.segment for entry in findings if entry.finding not in UNASSESSABLE)
+    unsure = [entry for entry in sensory if entry.evoked.flagged("uncertain_response")]
     found = (
         *(f"criteria_{entry.status}:{entry.id}" for entry in sets if entry.status in _UNREAD),
         *(f"norms_{status}:{norms.id}" for status in statuses if status in _UNREAD),
         *(f"{caveat}:{entry.nerve}:{entry.side}" for entry in sensory for caveat in entry.caveats),
+        *(f"uncertain_response:{entry.nerve}:{entry.side}" for entry in unsure),
         *(("onset_unknown",) if findings and about.clinical.symptom_onset_days is None else ()),
         *(caveat for segment in judged for caveat in unknown(segment, about)),
     )

@@ -51,7 +51,7 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NerveFindings:
+class NerveStudy:
     """What is known about one nerve and side: every recording in order of arrival, and what follows.
 
     `known` are the same recordings with what operators stated about them.
@@ -61,8 +61,6 @@ class NerveFindings:
     known: tuple[Evoked, ...] = ()
     sites: tuple[Evoked, ...] = ()
     segments: tuple[Segment, ...] = ()
-    findings: tuple[Finding, ...] = ()
-    sensory: tuple[SensoryResult, ...] = ()
 
 
 NOTHING_YET: Final = MmnSupport(support=Support.NOT_ASSESSABLE)
@@ -73,7 +71,9 @@ class Examination:
     """A study with what has been worked out so far; nerves stand in anatomical order."""
 
     study: Study
-    nerves: Mapping[NerveKey, NerveFindings] = field(default_factory=dict)
+    nerves: Mapping[NerveKey, NerveStudy] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    sensory: tuple[SensoryResult, ...] = ()
     mmn: MmnSupport = NOTHING_YET
     guidance: tuple[Action, ...] = ()
     differentials: tuple[Differential, ...] = ()
@@ -82,14 +82,14 @@ class Examination:
     checklist: tuple[Step, ...] = ()
 
     @property
-    def findings(self) -> tuple[Finding, ...]:
-        """The findings of all nerves."""
-        return tuple(entry for nerve in self.nerves.values() for entry in nerve.findings)
-
-    @property
-    def sensory(self) -> tuple[SensoryResult, ...]:
-        """The sensory results of all nerves."""
-        return tuple(entry for nerve in self.nerves.values() for entry in nerve.sensory)
+    def recordings(self) -> tuple[Evoked, ...]:
+        """The recordings used, nerve by nerve, the motor ones first."""
+        snaps: dict[NerveKey, list[Evoked]] = {}
+        for entry in self.sensory:
+            snaps.setdefault((entry.nerve, entry.side), []).append(entry.evoked)
+        return tuple(
+            entry for key, nerve in self.nerves.items() for entry in (*nerve.sites, *snaps.get(key, ()))
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,12 +119,12 @@ class Judging:
 StudyStage = Callable[[Examination, Judging], Examination]
 
 
-def mark(recording: Recording, nerve: NerveFindings, reference: Reference) -> NerveFindings:
+def mark(recording: Recording, nerve: NerveStudy, reference: Reference) -> NerveStudy:
     """Read the marks of the recording that arrived and add it to its nerve."""
     return replace(nerve, evoked=(*nerve.evoked, evoked(recording, reference.markers)))
 
 
-def compare(nerve: NerveFindings, reference: Reference, details: Sequence[DetailStated]) -> NerveFindings:
+def compare(nerve: NerveStudy, reference: Reference, details: Sequence[DetailStated]) -> NerveStudy:
     """Pick the used recording of each site and compare neighbouring sites, muscle by muscle."""
     anatomy, thresholds = reference.anatomy, reference.thresholds
     known = [_completed(entry, details) for entry in nerve.evoked] if details else nerve.evoked
@@ -147,29 +147,18 @@ def _completed(entry: Evoked, details: Sequence[DetailStated]) -> Evoked:
 def grade(examination: Examination, judging: Judging) -> Examination:
     """Grade every segment under every set, and gate the grading set's grade to a finding."""
     sets, grading = judging.reference.criteria, judging.reference.grading
-    nerves = {
-        key: replace(
-            nerve,
-            findings=tuple(
-                finding(entry, sets, grading, judging.norms, judging.about) for entry in nerve.segments
-            ),
-        )
-        for key, nerve in examination.nerves.items()
-    }
-    return replace(examination, nerves=nerves)
+    found = [
+        finding(segment, sets, grading, judging.norms, judging.about)
+        for nerve in examination.nerves.values()
+        for segment in nerve.segments
+    ]
+    return replace(examination, findings=tuple(found))
 
 
 def sense(examination: Examination, judging: Judging) -> Examination:
     """Judge the SNAPs of every nerve against the norm table, and side against side."""
-    thresholds = judging.about.thresholds
-    results = (result for key in examination.nerves for result in _snaps(examination, key, judging))
-    by_nerve: dict[NerveKey, list[SensoryResult]] = {}
-    for result in compared_sides(tuple(results), thresholds):
-        by_nerve.setdefault((result.nerve, result.side), []).append(result)
-    nerves = {
-        key: replace(nerve, sensory=tuple(by_nerve.get(key, ()))) for key, nerve in examination.nerves.items()
-    }
-    return replace(examination, nerves=nerves)
+    results = [result for key in examination.nerves for result in _snaps(examination, key, judging)]
+    return replace(examination, sensory=compared_sides(results, judging.about.thresholds))
 
 
 def _snaps(examination: Examination, key: NerveKey, judging: Judging) -> tuple[SensoryResult, ...]:
@@ -240,7 +229,7 @@ def take(examination: Examination, fact: Fact, reference: Reference) -> Examinat
     nerves = dict(examination.nerves)
     if isinstance(fact, Recording):
         key = (fact.nerve, fact.side)
-        nerve = mark(fact, nerves.get(key, NerveFindings()), reference)
+        nerve = mark(fact, nerves.get(key, NerveStudy()), reference)
         nerves[key] = compare(nerve, reference, study.details)
     elif isinstance(fact, DetailStated) and (fact.nerve, fact.side) in nerves:
         key = (fact.nerve, fact.side)
@@ -248,7 +237,7 @@ def take(examination: Examination, fact: Fact, reference: Reference) -> Examinat
     return _conclude(replace(examination, study=study, nerves=_ordered(nerves, reference)), reference)
 
 
-def _ordered(nerves: Mapping[NerveKey, NerveFindings], reference: Reference) -> dict[NerveKey, NerveFindings]:
+def _ordered(nerves: Mapping[NerveKey, NerveStudy], reference: Reference) -> dict[NerveKey, NerveStudy]:
     order = list(reference.anatomy.nerves)
     return dict(sorted(nerves.items(), key=lambda entry: (order.index(entry[0][0]), entry[0][1])))
 
@@ -262,24 +251,22 @@ def _conclude(examination: Examination, reference: Reference) -> Examination:
 
 def examine(study: Study, reference: Reference) -> Examination:
     """A whole study at once: the same as one fact after the other."""
-    nerves: dict[NerveKey, NerveFindings] = {}
+    nerves: dict[NerveKey, NerveStudy] = {}
     for recording in study.recordings:
         key = (recording.nerve, recording.side)
-        nerves[key] = mark(recording, nerves.get(key, NerveFindings()), reference)
+        nerves[key] = mark(recording, nerves.get(key, NerveStudy()), reference)
     compared = {key: compare(nerve, reference, study.details) for key, nerve in nerves.items()}
     return _conclude(Examination(study=study, nerves=_ordered(compared, reference)), reference)
 
 
 def assessment(examination: Examination, reference: Reference) -> Assessment:
     """What the gateway says about the examination as it stands."""
-    nerves = examination.nerves.values()
-    recordings = (entry for nerve in nerves for entry in (*nerve.sites, *(s.evoked for s in nerve.sensory)))
     return Assessment(
         header=examination.study.header,
         grading=reference.grading,
         norms=reference.norms.id,
         criteria=reference.criteria,
-        recordings=tuple(recordings),
+        recordings=examination.recordings,
         findings=examination.findings,
         sensory=examination.sensory,
         sensory_normal=sensory_normal(examination.sensory),

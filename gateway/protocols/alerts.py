@@ -125,7 +125,12 @@ def _text(entry: Finding, grading: str) -> str | None:
     if entry.finding in BLOCKS:
         return f"{_BLOCK_TEXT[entry.finding]} ({grading}): {where}; {_measure(entry)}"
     by_amplitude = entry.grades.get(_AMPLITUDE_SET) is Grade.BLOCK
-    if by_amplitude and entry.finding is Grade.NOT_ASSESSABLE and "area_missing" in entry.reasons:
+    if (
+        by_amplitude
+        and not entry.doubts
+        and entry.finding is Grade.NOT_ASSESSABLE
+        and "area_missing" in entry.reasons
+    ):
         return (
             f"Amplitude reduced by {segment.amplitude_reduction_percent} % ({_AMPLITUDE_SET}): {where}; "
             f"{grading} cannot judge without the area"

@@ -334,7 +334,7 @@ def test_a_block_in_doubt_is_shown_with_what_would_settle_it() -> None:
             " amplitude -66.7 %, area -66.1 %, duration +0.0 %  (martin_gruber_not_excluded)"
         ),
         "  no conduction block found",
-        "  MMN support: none (no_block_found)",
+        "  MMN support: none (block_in_doubt:ulnar:right)",
         "  still to record: exclude_martin_gruber:ulnar:right",
     ]
 

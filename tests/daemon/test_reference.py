@@ -157,9 +157,11 @@ def test_what_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
         ({"criteria": ["amplitude50"]}, "no criteria set 'amplitude50'; did you mean 'amplitude-50'?"),
         (
             {"grading": "zzz"},
-            "no criteria set 'zzz'; there are: aaem-1999, aaem-mmn-2003, aan-1991, amplitude-50, "
-            "ean-pns-cidp-2021, efns-pns-cidp-2010, efns-pns-mmn-2010, ghosh-2005, pfeiffer-2000-d, "
-            "utrecht-2000",
+            (
+                "no criteria set 'zzz'; there are: aaem-1999, aaem-mmn-2003, aan-1991, amplitude-50, "
+                "ean-pns-cidp-2021, efns-pns-cidp-2010, efns-pns-mmn-2010, ghosh-2005, pfeiffer-2000-d, "
+                "utrecht-2000"
+            ),
         ),
         ({"norms": "aanem"}, "no norm table 'aanem'; did you mean 'aanem-2016'?"),
         ({"norms": "zzz"}, "no norm table 'zzz'; there are: aanem-2016, preston-shapiro"),

@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.domain.anatomy import SitePoint, Standing
+from gateway.domain.anatomy import Muscle, SitePoint, Standing
 from gateway.errors import DataError
 from tests.factories import motor, reference, sensory
 
@@ -161,3 +161,8 @@ def test_every_alias_and_branch_names_something_we_know() -> None:
     codes = [entry.mdc for entry in (*ANATOMY.nerves.values(), *ANATOMY.muscles.values(), *ANATOMY.branches)]
     known = [code for code in codes if code is not None]
     assert len(set(known)) == len(known)
+
+
+def test_a_code_that_is_none_is_refused() -> None:
+    with pytest.raises(DataError, match="not an MDC code"):
+        Muscle(text="tongue", mdc="756")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.domain.boundary import on_the_limit
+from gateway.domain.criteria import grade
 from gateway.domain.recording import NO_RESPONSE, MotorMarks, Recording, Stimulus
 from gateway.domain.segments import Segment, compare
 from gateway.domain.sites import Evoked
@@ -18,7 +19,9 @@ FIBULAR = ("fibular", ("ankle", "below_fibular_head"))
 
 def near(set_id: str, segment: Segment) -> bool:
     shipped = graded_under(set_id)
-    return on_the_limit(segment, shipped.grading_set, shipped.norms, shipped.anatomy, shipped.thresholds)
+    criteria, norms, anatomy = shipped.grading_set, shipped.norms, shipped.anatomy
+    chosen = grade(segment, criteria, norms, anatomy)
+    return on_the_limit(segment, criteria, chosen, norms, anatomy, shipped.thresholds)
 
 
 @pytest.mark.parametrize(

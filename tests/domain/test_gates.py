@@ -1,16 +1,19 @@
 """Each gate on both sides of its limit, unknown against false, alone and together."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gateway.domain.criteria import Grade
 from gateway.domain.findings import Finding
+from gateway.domain.gates import unknown
+from gateway.domain.quality import Quality
 from gateway.domain.recording import NO_RESPONSE, MotorMarks, Recording, Side, Stimulus
 from gateway.domain.study import ClinicalFacts
 from gateway.domain.support import Support
 from gateway.pipeline.stages import Examination
-from tests.factories import cmap, examined, motor, pair, sensory
+from tests.factories import circumstances, cmap, compared, examined, motor, pair, sensory
 
 DEFINITE, INDETERMINATE, NONE, OUT = (
     Grade.DEFINITE_BLOCK,
@@ -367,6 +370,13 @@ def test_a_stimulus_that_is_doubted_is_no_caveat_besides() -> None:
     found = examined(*pair(*TO_ERB, **BLOCK, far={"stimulus": UNKNOWN}))
 
     assert not [caveat for caveat in found.mmn.caveats if caveat.startswith("supramaximal_unknown")]
+
+
+def test_a_response_that_may_be_none_is_a_caveat() -> None:
+    segment = compared(*pair(*MEDIAN, **BLOCK))
+    unsure = replace(segment, proximal=replace(segment.proximal, quality=(Quality("uncertain_response"),)))
+
+    assert "uncertain_response:median:right:elbow:apb" in set(unknown(unsure, circumstances()))
 
 
 @pytest.mark.parametrize("doubt", [{"stimulus": NOT}, {"montage_id": "b"}])

@@ -204,7 +204,7 @@ def test_what_the_operator_states_settles_it_too(stated, left) -> None:
     assert asked(take(examination, said, reference())) == left
 
 
-def test_a_block_in_doubt_for_its_onset_alone_asks_for_its_sensory_nerve() -> None:
+def test_what_only_time_settles_asks_for_nothing() -> None:
     clinical = ClinicalFacts(symptom_onset_days=4)
 
-    assert asked(examined(*pair(*MEDIAN, **BLOCK), clinical=clinical)) == ["record_sensory:median:right"]
+    assert asked(examined(*pair(*MEDIAN, **BLOCK), clinical=clinical)) == []

@@ -279,6 +279,19 @@ def test_half_up_rounds_the_decimal_that_is_printed(value: float, decimals: int)
     assert repr(half_up(value, decimals)) == repr(float(exact))
 
 
+MEASURED = st.integers(1, 10**6).map(lambda thousandths: thousandths / 1000) | st.floats(1e-3, 1e6)
+
+
+@given(MEASURED, MEASURED, st.integers(0, 3))
+def test_quotients_and_reductions_are_those_of_the_decimals_that_are_printed(
+    part: float, whole: float, decimals: int
+) -> None:
+    near, far = Decimal(repr(whole)), Decimal(repr(part))
+
+    assert quotient(part, whole, decimals) == half_up(far / near, decimals)
+    assert reduction_percent(whole, part) == half_up(100 * (near - far) / near, 1)
+
+
 def test_a_quotient_is_computed_in_decimals() -> None:
     assert quotient(3.0, 9.0, 3) == 0.333
 

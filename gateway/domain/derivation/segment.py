@@ -74,7 +74,7 @@ _NOT_COMPARED: Final = frozenset({"below_distal_floor", "norm_missing", "unmarka
 
 
 def _asked(entry: Finding, criteria: CriteriaSet, about: Circumstances) -> tuple[Measure, ...]:
-    rules = applicable(entry.segment, criteria, about.anatomy)
+    rules = applicable(entry.segment, criteria, about.anatomy) or ()
     conditions = (condition.quantity for rule in rules for condition in rule.conditions)
     return tuple(dict.fromkeys((*_ALWAYS, *conditions)))
 
@@ -157,7 +157,7 @@ def _rules(entry: Finding, criteria: CriteriaSet, about: Circumstances) -> Itera
     chosen = entry.chosen
     if chosen.grade in _SETTLED or _NOT_COMPARED.intersection(chosen.reasons):
         return
-    for rule in applicable(entry.segment, criteria, about.anatomy):
+    for rule in applicable(entry.segment, criteria, about.anatomy) or ():
         yield Ruled(
             number=criteria.rules.index(rule) + 1,
             grade=GRADES[rule.grade],
