@@ -72,7 +72,7 @@ _STEPS: Final = """\
 |---|---|---|
 | `submaximal` | proximal stimulus flagged not supramaximal; or not flagged and the last step of current still added | [ ] |
 | `erb_unproven`, `supramaximal_unproven` | not flagged at Erb's point, at the popliteal fossa | [ ] |
-| `martin_gruber_not_excluded` | ulnar nerve, wrist to below elbow, any muscle, until the median nerve was stimulated at wrist and elbow over the same muscle | [ ] |
+| `martin_gruber_not_excluded` | ulnar nerve, wrist to below elbow, any muscle, until the median nerve was stimulated at wrist and elbow over the same muscle, neither stated submaximal | [ ] |
 | `martin_gruber_demonstrated` | the median elbow exceeds the median wrist by enough of the ulnar loss | [ ] |
 | `costimulation_suspected` | distal shape unlike the proximal one, and shorter proximally or with a positive dip only distally | [ ] |
 | `acute_onset` | symptoms younger than the threshold | [ ] |

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.domain.actions import Action, unique, wanted
+from gateway.domain.anatomy import Standing
 from gateway.domain.boundary import on_the_limit
 from gateway.domain.criteria import BLOCKS, UNASSESSABLE, CriteriaSet, Grade, Graded, grades
 from gateway.domain.gates import GATES, Circumstances, Gate, closed, filter_mismatch
@@ -109,6 +110,9 @@ def _remarks(segment: Segment, about: Circumstances) -> Iterator[str]:
 
 def _asked(segment: Segment, chosen: Grade, gated: Grade, reasons: Reasons, about: Circumstances) -> Asked:
     """What to record: to settle what is doubtful, nothing for what stands."""
-    open_ = gated is not chosen or _ANSWERABLE.intersection(reasons)
+    if chosen is Grade.NOT_LISTED or segment.standing is Standing.COMPRESSION_SITE:
+        open_ = False
+    else:
+        open_ = gated is not chosen or bool(_ANSWERABLE.intersection(reasons))
     kept = [reason for reason in reasons if open_ or reason == "electrode_drift"]
     yield from wanted(segment, kept, about.anatomy)

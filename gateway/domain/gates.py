@@ -35,14 +35,18 @@ class Circumstances:
 Gate = Callable[[Segment, Circumstances], str | None]
 
 
-def stimulus(segment: Segment, _: Circumstances) -> str | None:
-    """Whether the proximal stimulus may not have reached all fibres."""
+def submaximal(segment: Segment, _: Circumstances) -> str | None:
+    """Whether the proximal stimulus is known not to have reached all fibres."""
     stated = segment.proximal.recording.stimulus.supramaximal
-    if stated is None and segment.proximal.flagged("submaximal_series"):
-        return "submaximal"
-    if stated is None:
-        return _TO_BE_PROVEN.get(segment.proximal_point.site)
-    return None if stated else "submaximal"
+    growing = stated is None and segment.proximal.flagged("submaximal_series")
+    return "submaximal" if growing or stated is False else None
+
+
+def unproven(segment: Segment, about: Circumstances) -> str | None:
+    """Whether the proximal stimulus of a deep nerve was not stated to have reached all fibres."""
+    if segment.proximal.recording.stimulus.supramaximal is not None:
+        return None
+    return _TO_BE_PROVEN.get(_ends(segment, about)[1])
 
 
 def proximal_response(segment: Segment, _: Circumstances) -> str | None:
@@ -53,8 +57,7 @@ def proximal_response(segment: Segment, _: Circumstances) -> str | None:
 
 def anastomosis(segment: Segment, about: Circumstances) -> str | None:
     """Whether median fibres that reach this muscle may imitate the block."""
-    ends = about.anatomy.ends(segment.nerve, segment.distal_point, segment.proximal_point)
-    if not concerns(segment, ends):
+    if not concerns(segment, _ends(segment, about)):
         return None
     known = crossover(segment, about.median_over_ulnar, about.thresholds)
     return None if known is Crossover.EXCLUDED else str(known)
@@ -79,7 +82,8 @@ def filter_mismatch(segment: Segment, _: Circumstances) -> str | None:
 
 # In the order reasons are published. Source of order and effect: the published rules of this product.
 GATES: Final[tuple[Gate, ...]] = (
-    stimulus,
+    submaximal,
+    unproven,
     proximal_response,
     anastomosis,
     costimulation,
@@ -97,7 +101,7 @@ def unknown(segment: Segment, about: Circumstances) -> Iterator[str]:
     """What to keep in mind of a segment that was judged: what nobody recorded or what is not the same."""
     ends = (segment.distal.recording, segment.proximal.recording)
     where = f"{segment.nerve}:{segment.side}"
-    asked_for = stimulus(segment, about) or proximal_response(segment, about)
+    asked_for = any(gate(segment, about) for gate in (submaximal, unproven, proximal_response))
     for end in ends[:1] if asked_for else ends:
         if end.stimulus.supramaximal is None:
             yield f"supramaximal_unknown:{where}:{end.stimulation_site}:{end.recording_site}"
@@ -113,6 +117,11 @@ def unknown(segment: Segment, about: Circumstances) -> Iterator[str]:
         yield f"montage_unknown:{where}"
     if _differ(*ends, "gain_uv_per_div"):
         yield f"gain_differs:{where}"
+
+
+def _ends(segment: Segment, about: Circumstances) -> tuple[str, str]:
+    """The named sites around a segment: an inching one inherits the gates of the segment it lies in."""
+    return about.anatomy.ends(segment.nerve, segment.distal_point, segment.proximal_point)
 
 
 def _differ(distal: Recording, proximal: Recording, name: str) -> bool:

@@ -40,13 +40,14 @@ class MedianOverUlnar:
 
     @classmethod
     def of(cls, sites: Iterable[Evoked]) -> "MedianOverUlnar":
-        """From the used recordings of a study; a response that could not be marked was not recorded."""
+        """From the used recordings of a study; one not marked or stated submaximal does not count."""
         nerve, where = TESTED_FROM
         found: dict[tuple[Side, str], dict[str, float]] = {}
         for entry in sites:
             recording, amplitude_mv = entry.recording, entry.amplitude
             named = recording.stimulation_site in where and recording.site_position_mm is None
-            if recording.nerve == nerve and named and amplitude_mv is not None:
+            weak = recording.stimulus.supramaximal is False  # would hide fibres that cross over
+            if recording.nerve == nerve and named and amplitude_mv is not None and not weak:
                 muscle = found.setdefault((recording.side, recording.recording_site), {})
                 muscle[recording.stimulation_site] = amplitude_mv
         return cls(found)

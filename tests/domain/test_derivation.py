@@ -115,9 +115,10 @@ def test_a_block_is_derived_from_its_marks_to_its_finding() -> None:
             " duration increase 0.0 % <= 30 %: holds"
         ),
     ]
-    assert found[16:24] == [
+    assert found[16:25] == [
         "grade: definite block",
         "gate supramaximal stimulus: passed: stated supramaximal at elbow",
+        "gate proof where nerves lie deep: passed: stated by the operator",
         "gate proximal response: passed: there is a proximal response",
         "gate Martin-Gruber anastomosis: passed: not the forearm of the ulnar nerve",
         "gate stimulation of another nerve: passed: no sign of it in the shapes",
@@ -133,7 +134,7 @@ def test_a_block_is_derived_from_its_marks_to_its_finding() -> None:
             " [threshold (verified): AMA Guides: upper limb at least 32 C]"
         ),
     ]
-    assert found[25] == "finding: definite block"
+    assert found[26] == "finding: definite block"
 
 
 def test_the_other_sets_say_what_and_by_what() -> None:
@@ -192,8 +193,8 @@ def filtered(high_hz: float) -> dict[str, Any]:
             (median("axilla"), median("erb", WEAK, stimulus=UNKNOWN)),
             {},
             (
-                "supramaximal stimulus: not passed, stimulus at Erb's point not proven supramaximal:"
-                " not stated whether supramaximal at Erb's point"
+                "proof where nerves lie deep: not passed, stimulus at Erb's point not proven supramaximal:"
+                " the nerve lies deep here, and nobody stated that the stimulus was supramaximal"
             ),
         ),
         (

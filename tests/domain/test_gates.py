@@ -132,8 +132,15 @@ def test_at_erb_an_unknown_stimulus_is_in_doubt_with_a_plateau_or_without() -> N
     growing = judged(*series(TO_ERB, (20.0, 3.0, None), (30.0, 4.0, None)))
 
     assert flat[:2] == (INDETERMINATE, ("erb_unproven",))
-    assert growing[0] is INDETERMINATE
-    assert "submaximal" in growing[1]
+    assert growing[:2] == (INDETERMINATE, ("submaximal", "erb_unproven"))
+
+
+def test_inching_towards_erb_needs_the_proof_too() -> None:
+    unknown = Stimulus(intensity_ma=40.0)
+    near, far = pair(*TO_ERB, **BLOCK)
+    step = replace(far, stimulation_site="axilla", site_position_mm=420.0, stimulus=unknown)
+
+    assert "erb_unproven" in judged(near, step)[1]
 
 
 @pytest.mark.parametrize(

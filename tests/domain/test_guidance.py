@@ -1,6 +1,7 @@
 """Guidance: in order, as published, gone when the recording is made, a caveat when it is declined."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -208,3 +209,13 @@ def test_what_only_time_settles_asks_for_nothing() -> None:
     clinical = ClinicalFacts(symptom_onset_days=4)
 
     assert asked(examined(*pair(*MEDIAN, **BLOCK), clinical=clinical)) == []
+
+
+def test_what_is_not_listed_or_at_a_compression_site_asks_for_nothing() -> None:
+    where = (("tibial", ("ankle", "popliteal_fossa")), ("ulnar", ("below_elbow", "above_elbow")))
+    tibial, elbow = (
+        [replace(end, skin_temperature_c=25.0) for end in pair(*at, amplitude=-40.0)] for at in where
+    )
+
+    assert asked(examined(*tibial)) == []
+    assert asked(examined(*elbow)) == []

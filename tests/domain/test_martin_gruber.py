@@ -164,3 +164,13 @@ def test_both_absent_median_responses_let_a_complete_block_stand() -> None:
     found = of_ulnar(*ulnar, *median)
 
     assert (found.finding, found.reasons) == (Grade.DEFINITE_BLOCK, ("no_proximal_response",))
+
+
+@pytest.mark.parametrize("weak", ["wrist", "elbow"])
+def test_a_median_stimulus_stated_submaximal_excludes_nothing(weak: str) -> None:
+    median = [
+        over_adm(site, 0.5, stimulus=Stimulus(supramaximal=False if site == weak else None))
+        for site in ("wrist", "elbow")
+    ]
+
+    assert of_ulnar(*pair(*FOREARM, **LOSS), *median).reasons == OPEN

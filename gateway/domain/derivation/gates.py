@@ -62,6 +62,13 @@ def _stimulus(segment: Segment, _: Circumstances) -> Account:
     return f"not stated whether supramaximal at {where}{series}", ()
 
 
+def _proof(segment: Segment, about: Circumstances) -> Account:
+    stated = segment.proximal.recording.stimulus.supramaximal
+    if stated is None and gates.unproven(segment, about):
+        return "the nerve lies deep here, and nobody stated that the stimulus was supramaximal", ()
+    return "stated by the operator" if stated is not None else "not asked for at this site", ()
+
+
 def _proximal_response(segment: Segment, _: Circumstances) -> Account:
     if "no_proximal_response" not in segment.notes:
         return "there is a proximal response", ()
@@ -117,7 +124,8 @@ def _set_up(segment: Segment, _: Circumstances) -> Account:
 
 _SET_UP_WORDS: Final = {"filter_hz": "filters", "notch_hz": "notch filter", "montage_id": "electrode montage"}
 ACCOUNTS: Final[Mapping[Gate, tuple[str, Callable[[Segment, Circumstances], Account]]]] = {
-    gates.stimulus: ("supramaximal stimulus", _stimulus),
+    gates.submaximal: ("supramaximal stimulus", _stimulus),
+    gates.unproven: ("proof where nerves lie deep", _proof),
     gates.proximal_response: ("proximal response", _proximal_response),
     gates.anastomosis: ("Martin-Gruber anastomosis", _anastomosis),
     gates.costimulation: ("stimulation of another nerve", _costimulation),
