@@ -127,14 +127,15 @@ def _when(text: str, today: datetime) -> str:
 @click.option(
     "--format", "form", type=click.Choice(["json", "text"]), help="Default: text on a terminal, else json."
 )
+@click.option("--explain", is_flag=True, help="With how each finding was derived.")
 @_CONFIG
-def show(wanted: str, form: Literal["json", "text"] | None, config: Path) -> int:
+def show(wanted: str, form: Literal["json", "text"] | None, explain: bool, config: Path) -> int:
     """Print the assessment as it stands, from everything the store has of the study."""
     with _desk(config) as desk:
         found = desk.visit.study(wanted)
         reference = desk.reference
-    as_text = form == "text" or (form is None and sys.stdout.isatty())
-    click.echo(assessed(found.study, reference, as_text=as_text))
+    as_text = form == "text" or (form is None and (explain or sys.stdout.isatty()))
+    click.echo(assessed(found.study, reference, as_text=as_text, explain=explain))
     code = 0
     for entry in found.unreadable:
         code = failed(f"{found.code}: fact {entry.id} is left out: {entry.reason}", DataError.exit_code)

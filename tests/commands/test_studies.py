@@ -122,6 +122,9 @@ def test_a_study_is_shown_as_it_stands(capsys: Capture, folder: Path) -> None:
     assert document["study_id"] == "S-1"
     assert SNAP in document["mmn"]["missing"]
     assert text[0].startswith("Study S-1, ")
+    explained = said(capsys, folder, "show", "S-1", "--explain")
+    assert set(text) < set(explained)
+    assert any(line.strip().startswith("gate ") for line in explained)
 
 
 def test_what_cannot_be_read_of_a_study_is_said_beside_the_rest(capsys: Capture, folder: Path) -> None:
