@@ -10,10 +10,12 @@ from typing import Final
 
 from gateway.domain.anatomy import Anatomy, NamedSegment
 from gateway.domain.checklist import ExaminationPlan
-from gateway.domain.criteria import Between, Condition, CriteriaSet, Floor, Limit, Rule
+from gateway.domain.criteria import CriteriaSet
+from gateway.domain.criteria_words import condition, floors, listed, scope
 from gateway.domain.differential import DemyelinationCriteria
 from gateway.domain.norms import MotorNorm, NormTable, SensoryNorm, Stratum
 from gateway.domain.thresholds import Thresholds
+from gateway.domain.wording import plain
 from gateway.pipeline.stages import Reference
 
 Row = Sequence[str]
@@ -158,10 +160,6 @@ def _table(header: Row, rows: Iterable[Row]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _words(name: str) -> str:
-    return name.replace("_", " ")
-
-
 def _anatomy(anatomy: Anatomy) -> str:
     excluded = [
         _special(nerve, entry, "never counts")
@@ -174,7 +172,7 @@ def _anatomy(anatomy: Anatomy) -> str:
         for entry in known.physiological
     ]
     sensory = [
-        (nerve, " or ".join(_words(name) for name in known.sensory_nerves))
+        (nerve, " or ".join(plain(name) for name in known.sensory_nerves))
         for nerve, known in anatomy.nerves.items()
         if known.sensory_nerves
     ]
@@ -190,7 +188,7 @@ def _anatomy(anatomy: Anatomy) -> str:
 
 
 def _special(nerve: str, entry: NamedSegment, effect: str) -> Row:
-    return nerve, f"{_words(entry.distal)} to {_words(entry.proximal)}", entry.why, effect, entry.source
+    return nerve, f"{plain(entry.distal)} to {plain(entry.proximal)}", entry.why, effect, entry.source
 
 
 def _criteria(sets: Sequence[CriteriaSet], grading: str) -> Iterator[str]:
@@ -199,62 +197,18 @@ def _criteria(sets: Sequence[CriteriaSet], grading: str) -> Iterator[str]:
         yield f"### `{entry.id}`: {entry.title}"
         remark = f" {entry.remark[:1].upper()}{entry.remark[1:]}." if entry.remark else ""
         yield f"Source: {entry.source}. Status: {entry.status}.{remark}"
-        yield _table(("Rule", "Says"), [*_scope(entry), *_floor(entry.floor), *_rules(entry.rules)])
+        yield _table(("Rule", "Says"), _rules(entry))
 
 
-def _scope(entry: CriteriaSet) -> Iterator[Row]:
-    nerves = "all nerves" if entry.nerves == "all" else ", ".join(entry.nerves)
-    without = f" but {', '.join(entry.except_nerves)}" if entry.except_nerves else ""
-    only = f", only {_between(entry.segments)}" if entry.segments else ""
-    yield "lists", f"{nerves}{without}{only}"
-
-
-def _floor(floor: Floor) -> Iterator[Row]:
-    for limit, words in (
-        (floor.amplitude_mv, "distal amplitude {} mV"),
-        (floor.percent_of_lower_limit, "distal amplitude {} % of the lower limit of normal"),
-    ):
-        if limit:
-            yield "floor", f"{words.format(_inequality(limit))} ({limit.source}; {limit.status})"
-
-
-def _rules(rules: Iterable[Rule]) -> Iterator[Row]:
-    for rule in rules:
-        conditions = " and ".join(_condition(entry) for entry in rule.conditions)
-        narrowed = "; ".join(_narrowed(rule))
-        yield _words(rule.grade), conditions + (f" ({narrowed})" if narrowed else "")
-
-
-def _condition(entry: Condition) -> str:
-    name = _words(entry.quantity.removesuffix("_percent").removesuffix("_mv"))
-    unit = " %" if entry.quantity.endswith("_percent") else " mV" if entry.quantity.endswith("_mv") else ""
-    return f"{name} {_inequality(entry)}{unit}"
-
-
-def _inequality(entry: Condition | Limit) -> str:
-    return f"{entry.op} {entry.limit:g}"
-
-
-def _narrowed(rule: Rule) -> Iterator[str]:
-    if rule.limb:
-        yield f"{rule.limb} limb"
-    if rule.length:
-        yield "between named sites" if rule.length == "long" else "inching"
-    if rule.proximal_sites:
-        yield f"up to {', '.join(_words(site) for site in rule.proximal_sites)}"
-    if rule.segments:
-        yield f"only {_between(rule.segments)}"
-    if rule.except_segments:
-        yield f"not {_between(rule.except_segments)}"
-    if rule.except_nerves:
-        yield f"not {', '.join(rule.except_nerves)}"
-
-
-def _between(entries: Iterable[Between]) -> str:
-    return ", ".join(
-        f"{entry.nerve + ' ' if entry.nerve else ''}{_words(entry.distal)} to {_words(entry.proximal)}"
-        for entry in entries
-    )
+def _rules(entry: CriteriaSet) -> Iterator[Row]:
+    nerves, segments = listed(entry)
+    yield "lists", f"nerves: {nerves}" + (f"; segments: {segments}" if segments else "")
+    for text, limit in floors(entry):
+        yield "floor", f"{text} ({limit.source}; {limit.status})"
+    for rule in entry.rules:
+        narrowed = "; ".join(scope(rule))
+        conditions = " and ".join(map(condition, rule.conditions))
+        yield plain(rule.grade), conditions + (f" ({narrowed})" if narrowed else "")
 
 
 def _thresholds(thresholds: Thresholds) -> str:
@@ -277,8 +231,7 @@ def _norms(norms: NormTable) -> Iterator[str]:
 
 def _motor_row(row: MotorNorm) -> Row:
     velocities = ", ".join(
-        f"{_words(entry.distal)} to {_words(entry.proximal)} >= {entry.limit_m_s:g}"
-        for entry in row.velocities
+        f"{plain(entry.distal)} to {plain(entry.proximal)} >= {entry.limit_m_s:g}" for entry in row.velocities
     )
     return (
         row.nerve,
@@ -296,8 +249,8 @@ def _sensory_row(row: SensoryNorm) -> Row:
     shown = [f"{name} <= {limit:g}" for name, limit in latencies if limit is not None]
     sites = f"{' or '.join(row.stimulation_sites)} to {row.recording_site}"
     return (
-        _words(row.nerve),
-        _words(sites),
+        plain(row.nerve),
+        plain(sites),
         _stratum(row.stratum),
         _limit(">=", row.amplitude_uv),
         (", ".join(shown) or "-") + _at(row.distance_mm),
@@ -358,10 +311,10 @@ def _differential(lists: Sequence[DemyelinationCriteria]) -> Iterator[str]:
 
 def _plan(plan: ExaminationPlan) -> str:
     motor = [
-        ("motor", item.nerve, item.muscle, ", ".join(map(_words, item.sites)), ", ".join(item.sides))
+        ("motor", item.nerve, item.muscle, ", ".join(map(plain, item.sites)), ", ".join(item.sides))
         for item in plan.motor
     ]
-    sensory = [("sensory", _words(item.nerve), "-", "any", ", ".join(item.sides)) for item in plan.sensory]
+    sensory = [("sensory", plain(item.nerve), "-", "any", ", ".join(item.sides)) for item in plan.sensory]
     header = ("Kind", "Nerve", "Muscle", "Sites", "Sides")
     title = "## A complete examination\n\n"
     return title + f"Source: {plan.source}. Status: {plan.status}.\n\n" + _table(header, [*motor, *sensory])

@@ -64,8 +64,10 @@ def test_a_laboratory_s_own_criteria_norms_and_thresholds_show(tmp_path: Path, c
     text = printed(capsys, "--config", str(config))
 
     assert "Findings follow `own`" in text
-    assert "| block | amplitude reduction > 41.5 % (inching; only median wrist to elbow) | [ ] |" in text
-    assert "median, only wrist to elbow" in text
+    assert (
+        "| block | amplitude reduction > 41.5 % (short segment; segment median wrist-elbow) | [ ] |" in text
+    )
+    assert "nerves: median; segments: wrist-elbow" in text
     assert "18 to 39 years, height from 150 cm below 170 cm, BMI from 24, women" in text
     assert "| sural | calf to ankle | BMI below 24 | >= 5 | onset <= 3.9 (140) | - | given | [ ] |" in text
     assert "Rows of unverified numbers are off." not in text

@@ -111,7 +111,7 @@ def test_a_block_is_derived_from_its_marks_to_its_finding() -> None:
             " duration increase 0.0 % <= 30 %: holds -> gives the grade"
         ),
         (
-            "rule 2, probable block (upper limb, long segments): area reduction 66.1 % >= 30 %: holds;"
+            "rule 2, probable block (upper limb, long segment): area reduction 66.1 % >= 30 %: holds;"
             " duration increase 0.0 % <= 30 %: holds"
         ),
     ]
@@ -309,7 +309,7 @@ def test_what_is_no_block_is_asked_for_filters_and_temperature_only() -> None:
         (
             (median("wrist", nerve="tibial", recording_site="ah"),
              median("popliteal_fossa", WEAK, nerve="tibial", recording_site="ah")),
-            "not listed: the set lists median, ulnar, fibular",
+            "not listed: the set lists nerves median, ulnar, fibular",
         ),
         (
             (median("wrist", **OVER_ADM), median("elbow", **OVER_ADM)),
@@ -394,8 +394,8 @@ def graded_by(grading: str, *recordings: Recording) -> tuple[str, ...]:
             "aan-1991",
             (median("elbow"), median("axilla", WEAK)),
             (
-                "not listed: the set lists median, ulnar, fibular, between median wrist to elbow;"
-                " ulnar wrist to below elbow; fibular ankle to below fibular head"
+                "not listed: the set lists nerves median, ulnar, fibular, segments median wrist-elbow,"
+                " ulnar wrist-below_elbow, fibular ankle-below_fibular_head"
             ),
         ),
         (
@@ -428,7 +428,7 @@ def graded_by(grading: str, *recordings: Recording) -> tuple[str, ...]:
             "ghosh-2005",
             (median("wrist"), median("elbow", WEAK)),
             (
-                "rule 1, block (up to wrist, elbow, below elbow, above elbow): area reduction 66.1 % > 23 %:"
+                "rule 1, block (proximal site wrist or elbow or below_elbow or above_elbow): area reduction 66.1 % > 23 %:"
                 " holds -> gives the grade"
             ),
         ),
@@ -449,14 +449,14 @@ def test_exceptions_of_a_set_are_told() -> None:
     found = examine(study(ankle, knee), replace(whole, criteria=(own,)))
     judging = Judging.of(found, replace(whole, criteria=(own,)))
     text = lines(derived(found.findings[0], judging, own.id))
-    assert "not listed: the set lists all nerves except median" in text
+    assert "not listed: the set lists nerves all except median" in text
 
     listed = replace(own, except_nerves=())
     found = examine(study(ankle, knee), replace(whole, criteria=(listed,)))
     judging = Judging.of(found, replace(whole, criteria=(listed,)))
     text = lines(derived(found.findings[0], judging, own.id))
-    assert starting(text, "rule 1, block (up to elbow, ").startswith("rule 1, block (up to elbow, ")
-    assert "not femoral" in starting(text, "rule 1, block")
+    told = starting(text, "rule 1, block (proximal site elbow, except segment wrist-erb, ")
+    assert "except nerve femoral" in told
 
 
 def test_a_value_whose_uncertainty_reaches_a_limit_is_on_it() -> None:

@@ -28,10 +28,6 @@ _MARK_UNITS: Final = {
     "negative_area_mv_ms": "mV.ms",
     "negative_duration_ms": "ms",
 }
-MEASURE_UNITS: Final[dict[Measure, str]] = {
-    **{measure: unit for measure, (_, unit, _) in _FORMULAS.items()},
-    "distal_amplitude_mv": "mV",
-}
 
 
 def inputs(segment: Segment, asked: Iterable[Measure]) -> Iterator[Marked]:

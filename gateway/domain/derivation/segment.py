@@ -17,7 +17,8 @@ from gateway.domain.criteria import (
     measures,
     percent_of_limit,
 )
-from gateway.domain.derivation.changes import MEASURE_UNITS, changes, inputs, remarks
+from gateway.domain.criteria_words import MEASURE_UNITS, listed, scope
+from gateway.domain.derivation.changes import changes, inputs, remarks
 from gateway.domain.derivation.gates import gated, temperatures
 from gateway.domain.derivation.norms import norm_row
 from gateway.domain.derivation.steps import (
@@ -93,7 +94,9 @@ def _standing(entry: Finding, criteria: CriteriaSet, about: Circumstances) -> It
             ends = f"{site(excluded.distal)} to {site(excluded.proximal)}"
             yield Stated(topic="excluded", words=f"{ends}, {excluded.why} [{excluded.source}]")
     elif entry.chosen.grade is Grade.NOT_LISTED:
-        words = reasons(entry.chosen.reasons) or f"the set lists {_listed(criteria)}"
+        nerves, segments = listed(criteria)
+        lists = f"nerves {nerves}" + (f", segments {segments}" if segments else "")
+        words = reasons(entry.chosen.reasons) or f"the set lists {lists}"
         yield Stated(topic="not listed", words=words)
     for falling in _touched(nerve.physiological, segment, about):
         yield Stated(topic="in health", words=f"{falling.why} [{falling.source}]")
@@ -104,17 +107,6 @@ def _touched(
 ) -> tuple[NamedSegment, ...]:
     ends = about.anatomy.named_segments(segment.nerve, segment.distal_point, segment.proximal_point)
     return tuple(one for one in known if (one.distal, one.proximal) in ends)
-
-
-def _listed(criteria: CriteriaSet) -> str:
-    nerves = "all nerves" if criteria.nerves == "all" else ", ".join(criteria.nerves)
-    if criteria.except_nerves:
-        nerves += f" except {', '.join(criteria.except_nerves)}"
-    between = [
-        " ".join(filter(None, (entry.nerve, f"{site(entry.distal)} to {site(entry.proximal)}")))
-        for entry in criteria.segments
-    ]
-    return f"{nerves}, between {'; '.join(between)}" if between else nerves
 
 
 def _floor(entry: Finding, criteria: CriteriaSet, norms: NormTable) -> Iterator[Step]:
@@ -161,7 +153,7 @@ def _rules(entry: Finding, criteria: CriteriaSet, about: Circumstances) -> Itera
         yield Ruled(
             number=criteria.rules.index(rule) + 1,
             grade=GRADES[rule.grade],
-            about=_narrowed(rule),
+            about=", ".join(scope(rule)),
             conditions=tuple(_conditions(entry.segment, rule, about)),
             gave=rule is chosen.rule,
         )
@@ -182,18 +174,6 @@ def _conditions(segment: Segment, rule: Rule, about: Circumstances) -> Iterator[
             holds=None if value is None else condition.holds(value),
             uncertain_by=width if known and width and near(value or 0.0, condition.limit, width) else None,
         )
-
-
-def _narrowed(rule: Rule) -> str:
-    words = (
-        rule.limb and f"{rule.limb} limb",
-        rule.length and f"{rule.length} segments",
-        rule.proximal_sites and f"up to {', '.join(site(name) for name in rule.proximal_sites)}",
-        rule.segments and "named segments",
-        rule.except_segments and "but some segments",
-        rule.except_nerves and f"not {', '.join(rule.except_nerves)}",
-    )
-    return ", ".join(word for word in words if word)
 
 
 def _graded(entry: Finding) -> Concluded:
