@@ -97,8 +97,7 @@ def _marking(sweep: Sweep, reading: Reading, modality: Modality) -> Marking:
         except DataError:  # a wave no nerve makes: a scale or a rate is wrong by orders of magnitude
             return Marking(response=None, quality=(Quality("impossible_response"),))
         if wave.end_ms - wave.onset_ms > sweep.grid.scale.longest_ms:
-            slow = Quality("too_slow", rounded(wave.end_ms - wave.onset_ms))
-            return Marking(response=None, quality=(slow,))
+            return Marking(response=None, quality=(_too_slow(sweep.grid.scale, reading),))
         quality = tuple(flags(sweep.grid, reading, cut))
         return Marking(response=response, errors=_errors(reading, response), quality=quality)
     hum = tuple(hum_flag(sweep.grid.scale, reading))
@@ -115,6 +114,14 @@ def _marking(sweep: Sweep, reading: Reading, modality: Modality) -> Marking:
         return Marking(response=NO_RESPONSE, quality=hum)
     significance = rounded(abs(wave.height_uv) / reading.errors["height"])
     return Marking(response=None, quality=(Quality("uncertain_response", significance), *hum))
+
+
+def _too_slow(scale: Scale, reading: Reading) -> Quality:
+    """A wave that lasts too long, or that nobody can be certain of."""
+    wave, error = reading.wave, reading.errors["height"]
+    if certain(scale, wave, error):
+        return Quality("too_slow", rounded(wave.end_ms - wave.onset_ms))
+    return Quality("uncertain_response", rounded(wave.height_uv / error))
 
 
 def _last_ms(sweep: Sweep) -> float:

@@ -11,7 +11,7 @@ from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise, noise
 from gateway.domain.markers.regression import Flags, Floats, Indices
 from gateway.domain.markers.response import Verdict, evident, unexplained, verdict
-from gateway.domain.markers.rows import at, either
+from gateway.domain.markers.rows import each, either
 from gateway.domain.markers.search import Candidates, candidates
 from gateway.domain.markers.tables import ARTEFACT
 from gateway.domain.markers.take_off import earliest_take_off, quiet_part
@@ -52,8 +52,8 @@ def read(grid: Grid, fine: Floats, uv_per_count: Floats) -> list[Reading]:
     background, moved = _learnt(grid, bins, found, noises, hum)
     left = residual(without_hum(fine, hum, grid.fine_hums), background.coefficients, grid.fine_columns)
     curves = grid.whole(left)
-    wave = read_waves(grid, left, curves, _highest(curves, found), noises, background.ends)
-    errors = standard_errors(grid, wave, noises, hum, found.rise_ms, background, moved)
+    wave = read_waves(grid, left, curves, _highest(grid, curves, found), noises, background.ends)
+    errors = standard_errors(grid, (wave, curves), noises, hum, found.rise_ms, background, moved)
     rested = (grid.bins - noises.tail) * grid.step_ms >= _RESTED_MS  # mains hum, however large, never rests
     standing = _standing(grid, bins, wave, errors[..., MARKS.index("height")], rested)
     under = grid.at_fine[np.array((wave.begin, wave.end))] * background.coefficients
@@ -95,10 +95,11 @@ def _standing(grid: Grid, bins: Floats, wave: Waves, height_errors: Floats, rest
     return standing[()]
 
 
-def _highest(curves: Floats, candidates: Candidates) -> Indices:
-    """The peak of the higher phase: a later one may stand out more, from the trough of the first."""
-    first, main = candidates.first_peak, candidates.peak
-    highest: Indices = either(at(curves, first) > at(curves, main), first, main)
+def _highest(grid: Grid, curves: Floats, candidates: Candidates) -> Indices:
+    """The highest bin from the first upstroke on: a later phase may stand out more, from a trough."""
+    phases = grid.places >= each(candidates.low)
+    phases &= grid.places <= each(candidates.peak)
+    highest: Indices = np.where(phases, curves, -np.inf).argmax(axis=-1)
     return highest
 
 

@@ -101,7 +101,7 @@ def read_waves(
         end_ms=begin_ms + end * ms,
         height_uv=height,
         trough_uv=trough,
-        area_uv_ms=_area(fine, (onset, begin), (end, finish)) * ms,
+        area_uv_ms=_area(fine, (onset, begin), (end, finish), steep_end) * ms,
         total_end_ms=begin_ms + total_end * ms,
         first_onset_ms=begin_ms + first_onset * ms,
         steep_on=steep_on / ms,
@@ -189,14 +189,18 @@ def _passage(
     return first + half + off, larger(steep, _FLAT)
 
 
-def _area(fine: Floats, onset: tuple[Floats, Indices], end: tuple[Floats, Indices]) -> Floats:
+def _area(
+    fine: Floats, onset: tuple[Floats, Indices], end: tuple[Floats, Indices], steep_end: Floats
+) -> Floats:
     """The sum of the half bins between two places, parts of bins by their part."""
     sums = np.add.accumulate(fine, axis=-1)
     since, until = (
         at(sums, whole_bin) - (whole_bin + 1 - place) * at(fine, whole_bin)
         for place, whole_bin in (onset, end)
     )
-    area: Floats = until - since
+    part = end[0] - end[1]
+    above = 0.5 * steep_end * part * (1.0 - part)  # the part before zero lies higher than the whole
+    area: Floats = until - since + above
     return area
 
 
