@@ -7,14 +7,15 @@ how the same lines work on many sweeps and on one. A batch gives each sweep the 
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
 from gateway.domain.markers.background import loud_hum
-from gateway.domain.markers.flags import Clipped, clipped, dispersed, flags, hum_flag, rounded
+from gateway.domain.markers.cut_off import Clipped, clipped
+from gateway.domain.markers.flags import dispersed, flags, hum_flag, rounded
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.reading import Reading, read
 from gateway.domain.markers.response import Verdict, certain
@@ -80,26 +81,48 @@ def mark_all(
             alike[sweep.grid].append((place, sweep))
     for shared, group in alike.items():
         for begin in range(0, len(group), AT_ONCE):
-            some = group[begin : begin + AT_ONCE]
-            fine = np.array([sweep.fine for _, sweep in some])
-            readings = read(shared, fine, np.array([sweep.uv_per_count for _, sweep in some]))
-            for (place, sweep), reading in zip(some, readings, strict=True):
-                found[place] = _marking(sweep, reading, modality)
+            places, some = zip(*group[begin : begin + AT_ONCE], strict=True)
+            fine = np.array([sweep.fine for sweep in some])
+            readings = read(shared, fine, np.array([sweep.uv_per_count for sweep in some]))
+            found.update(zip(places, _markings(some, readings, modality), strict=True))
     return tuple(found[place] for place in range(len(waveforms)))
 
 
-def _marking(sweep: Sweep, reading: Reading, modality: Modality) -> Marking:
-    wave = reading.wave
-    if reading.verdict is Verdict.RESPONSE and wave.dip_uv <= _DIP_OF_INVERTED * wave.height_uv:
-        cut = clipped(sweep.grid, reading, sweep.counts, sweep.rate_hz)
-        try:
-            response = _marks(reading, modality, cut)
-        except DataError:  # a wave no nerve makes: a scale or a rate is wrong by orders of magnitude
-            return Marking(response=None, quality=(Quality("impossible_response"),))
-        if wave.end_ms - wave.onset_ms > sweep.grid.scale.longest_ms:
-            return Marking(response=None, quality=(_too_slow(sweep.grid.scale, reading),))
-        quality = tuple(flags(sweep.grid, reading, cut))
-        return Marking(response=response, errors=_errors(reading, response), quality=quality)
+def _markings(sweeps: Sequence[Sweep], readings: Sequence[Reading], modality: Modality) -> Iterator[Marking]:
+    """The markings of sweeps of one grid."""
+    answers = [place for place, reading in enumerate(readings) if _answers(reading)]
+    waves = [readings[place].wave for place in answers]
+    counts = [sweeps[place].counts for place in answers]
+    cuts = clipped(sweeps[0].grid, waves, counts, sweeps[0].rate_hz) if answers else []
+    cut = dict(zip(answers, cuts, strict=True))
+    for place, (sweep, reading) in enumerate(zip(sweeps, readings, strict=True)):
+        if place in cut:
+            yield _answer(sweep.grid, reading, cut[place], modality)
+        else:
+            yield _no_answer(sweep, reading)
+
+
+def _answers(reading: Reading) -> bool:
+    return (
+        reading.verdict is Verdict.RESPONSE
+        and reading.wave.dip_uv <= _DIP_OF_INVERTED * reading.wave.height_uv
+    )
+
+
+def _answer(grid: Grid, reading: Reading, cut: Clipped, modality: Modality) -> Marking:
+    """The marks of what was called a response."""
+    try:
+        response = _marks(reading, modality, cut)
+    except DataError:  # a wave no nerve makes: a scale or a rate is wrong by orders of magnitude
+        return Marking(response=None, quality=(Quality("impossible_response"),))
+    if reading.wave.end_ms - reading.wave.onset_ms > grid.scale.longest_ms:
+        return Marking(response=None, quality=(_too_slow(grid.scale, reading),))
+    quality = tuple(flags(grid, reading, cut))
+    return Marking(response=response, errors=_errors(reading, response), quality=quality)
+
+
+def _no_answer(sweep: Sweep, reading: Reading) -> Marking:
+    """Why nothing was marked: because there is nothing, or why not."""
     hum = tuple(hum_flag(sweep.grid.scale, reading))
     inverted = _inverted(sweep, reading)
     if inverted is not None:
@@ -112,7 +135,7 @@ def _marking(sweep: Sweep, reading: Reading, modality: Modality) -> Marking:
         if loud:
             return Marking(response=None, quality=(Quality("mains", rounded(loud)),))
         return Marking(response=NO_RESPONSE, quality=hum)
-    significance = rounded(abs(wave.height_uv) / reading.errors["height"])
+    significance = rounded(abs(reading.wave.height_uv) / reading.errors["height"])
     return Marking(response=None, quality=(Quality("uncertain_response", significance), *hum))
 
 

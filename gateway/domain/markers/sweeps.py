@@ -79,9 +79,7 @@ def _sweeps(
     if isinstance(usual, Quality):
         yield from [usual] * len(waveforms)
         return
-    counts = np.empty((len(waveforms), sampling.samples))
-    for row, one in zip(counts, waveforms, strict=True):
-        row[:] = one.samples[first:end]
+    counts = np.array([one.samples[first:end] for one in waveforms])
     fine = usual.binned(counts, np.array([one.microvolts_per_count for one in waveforms]))
     blanked = _artefact_until_ms(usual, fine).tolist()
     grids = {until_ms: _blanked(usual, sampling, until_ms) for until_ms in set(blanked)}
