@@ -11,7 +11,7 @@ from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise, noise
 from gateway.domain.markers.regression import Flags, Floats, Indices
 from gateway.domain.markers.response import Verdict, evident, unexplained, verdict
-from gateway.domain.markers.rows import each, either
+from gateway.domain.markers.rows import each, either, until
 from gateway.domain.markers.search import Candidates, candidates
 from gateway.domain.markers.tables import ARTEFACT
 from gateway.domain.markers.take_off import earliest_take_off, quiet_part
@@ -97,9 +97,10 @@ def _standing(grid: Grid, bins: Floats, wave: Waves, height_errors: Floats, rest
 
 def _highest(grid: Grid, curves: Floats, candidates: Candidates) -> Indices:
     """The highest bin from the first upstroke on: a later phase may stand out more, from a trough."""
-    phases = grid.places >= each(candidates.low)
-    phases &= grid.places <= each(candidates.peak)
-    highest: Indices = np.where(phases, curves, -np.inf).argmax(axis=-1)
+    places = until(grid.places, candidates.peak)
+    phases = places >= each(candidates.low)
+    phases &= places <= each(candidates.peak)
+    highest: Indices = np.where(phases, until(curves, candidates.peak), -np.inf).argmax(axis=-1)
     return highest
 
 
@@ -110,10 +111,11 @@ def _learnt(grid: Grid, bins: Floats, found: Candidates, noises: Noise, hum: Hum
     """
     background = Background(grid, bins, found, noises, hum)
     first = background.fit(found.quiet)
-    curves = residual(bins, first.coefficients, grid.columns)
+    bins, columns = until(bins, found.peak), until(grid.columns, found.peak)
+    curves = residual(bins, first.coefficients, columns)
     ends = quiet_part(grid, curves, found, noises, earliest_take_off(grid, found))
     second = background.fit(ends)
-    curves = residual(bins, second.coefficients, grid.columns)
+    curves = residual(bins, second.coefficients, columns)
     later = quiet_part(grid, curves, found, noises, ends)
     later = either(abs(later - ends) > 1, later, ends)  # hardly moved: nothing is learnt from it
     final = second if np.all(later == ends) else background.fit(later)

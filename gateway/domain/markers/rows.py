@@ -52,6 +52,12 @@ def whole(number: Any) -> Any:
     return number.astype(np.intp) if isinstance(number, np.ndarray) else int(number)
 
 
+def until(values: Any, place: Any) -> Any:
+    """The bins of all sweeps until the one that lies latest at its place, with that."""
+    latest = np.maximum.reduce(place) if isinstance(place, np.ndarray) else place
+    return values[..., : int(latest) + 1]
+
+
 def last(where: Flags) -> Indices:
     """The last bin of each sweep where it is so, which it must be somewhere."""
     found: Indices = where.shape[-1] - 1 - where[..., ::-1].argmax(axis=-1)

@@ -10,7 +10,7 @@ import numpy as np
 
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.regression import Flags, Floats, Indices, combined, projected
-from gateway.domain.markers.rows import at, each, larger, last, smaller
+from gateway.domain.markers.rows import at, each, larger, last, smaller, until
 
 _HALF = 0.5  # the part of its prominence where the upstroke is timed
 _LOW = 0.25  # and where it is followed by slope: a notch above it belongs to the wave
@@ -78,6 +78,7 @@ def prominences(curves: Floats) -> Floats:
 
 def _upstroke(curves: Floats, peak: Indices, height: Floats) -> tuple[Indices, Indices, Indices]:
     """Half, low and foot of the wave that stands `height` high at `peak`."""
+    curves = until(curves, peak + 1)
     places = np.arange(curves.shape[-1])
     top = at(curves, peak)
     before = places <= each(peak)
@@ -105,8 +106,10 @@ def _first_phase(
     It is the wave's own where there is no earlier one.
     """
     foot = upstroke[2]
-    places = np.arange(curves.shape[-1])
-    high = standing >= each(larger(_PHASE * at(standing, peak), _PHASE_CLEAR * grid.scale.clear_uv))
+    least = larger(_PHASE * at(standing, peak), _PHASE_CLEAR * grid.scale.clear_uv)
+    standing = until(standing, foot)
+    places = np.arange(standing.shape[-1])
+    high = standing >= each(least)
     high &= places < each(foot)
     begin = grid.earliest_peak - grid.searched
     high[..., :begin] = False
@@ -117,7 +120,7 @@ def _first_phase(
     tops[..., :-1] |= falls
     tops[..., begin + 1 :] &= ~falls[..., begin:]
     rows, top = np.atleast_2d(tops & high).nonzero()
-    curves, standing = np.atleast_2d(curves, standing)
+    curves, standing = np.atleast_2d(until(curves, foot), standing)
     phases = np.array((top, *_upstroke(curves[rows], top, standing[rows, top])))
     late = phases[3] >= round(_AFTER_BLANK_MS / grid.step_ms)
     rows, first = np.unique(rows[late], return_index=True)

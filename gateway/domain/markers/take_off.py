@@ -5,7 +5,7 @@ from typing import Final
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise
 from gateway.domain.markers.regression import Floats, Indices
-from gateway.domain.markers.rows import at, each, either, larger, last, smaller, whole
+from gateway.domain.markers.rows import at, each, either, larger, last, smaller, until, whole
 from gateway.domain.markers.search import Candidates
 
 _LEVEL: Final = (0.01, 3.0)  # of the height, and standard deviations: above it the wave has taken off
@@ -29,17 +29,19 @@ def earliest_take_off(grid: Grid, candidates: Candidates) -> Indices:
 def quiet_part(
     grid: Grid, curves: Floats, candidates: Candidates, noise: Noise, earliest: Indices
 ) -> Indices:
-    """The bin where the quiet part of each sweep ends; `curves` are bins without the background known so far.
+    """The bin where the quiet part of each sweep ends, the take-off not looked for before `earliest`.
 
-    The take-off is not looked for before `earliest`.
+    `curves` are bins, up to the peak at least, without the background known so far.
     """
     height = at(curves, candidates.peak)
+    curves = until(curves, candidates.low)
+    places = until(grid.places, candidates.low)
     below = curves < each(larger(_LEVEL[0] * height, _LEVEL[1] * noise.deviation))
-    below |= grid.places <= each(smaller(earliest, candidates.low))
-    below &= grid.places <= each(candidates.low)
+    below |= places <= each(smaller(earliest, candidates.low))
+    below &= places <= each(candidates.low)
     take_off = either(earliest < candidates.low, last(below), candidates.low)
-    before = curves * (grid.places >= each(candidates.quiet))
-    before *= grid.places < each(take_off)
+    before = curves * (places >= each(candidates.quiet))
+    before *= places < each(take_off)
     bottom = before.argmin(axis=-1)
     dips = at(before, bottom) < -larger(grid.scale.dip_fraction * height, _DIP * noise.deviation)
     begin = either(dips, _dip(grid, curves, candidates.quiet, bottom), take_off) if dips.any() else take_off
@@ -51,9 +53,10 @@ def quiet_part(
 
 def _dip(grid: Grid, curves: Floats, quiet: Indices, bottom: Indices) -> Indices:
     """Where the dip begins that is lowest at `bottom`: it is seen only once it is deep."""
-    shallow = curves >= each(_HALF * at(curves, bottom))
-    shallow |= grid.places <= grid.searched
-    shallow &= grid.places <= each(bottom)
+    places = until(grid.places, bottom)
+    shallow = until(curves, bottom) >= each(_HALF * at(curves, bottom))
+    shallow |= places <= grid.searched
+    shallow &= places <= each(bottom)
     half = last(shallow)
     least = grid.scale.dip_lead_ms / grid.step_ms
     # back to the first bin: a baseline that is not known yet, rather than a dip

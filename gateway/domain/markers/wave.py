@@ -12,7 +12,7 @@ import numpy as np
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise
 from gateway.domain.markers.regression import Flags, Floats, Indices, product, projected
-from gateway.domain.markers.rows import at, each, either, larger, last, smaller, whole
+from gateway.domain.markers.rows import at, each, either, larger, last, smaller, until, whole
 
 _ABOVE_NOISE: Final = 2.5  # standard deviations: the lowest level at which a rising wave is timed
 _LONGEST_BACK_MS: Final = 0.6
@@ -151,8 +151,8 @@ def _parabola(weights: Floats, fine: Floats, first: Indices) -> tuple[Floats, In
 
 def _last_below(grid: Grid, curves: Floats, peak: Indices, level: Floats) -> tuple[Indices, Flags]:
     """The last bin before `peak` below `level`, the first searched where there is none, and whether."""
-    low = curves < each(level)
-    low &= grid.places <= each(peak)
+    low = until(curves, peak) < each(level)
+    low &= until(grid.places, peak) <= each(peak)
     found = last(low)
     seen = (found >= grid.searched) & at(low, found)
     return either(seen, found, grid.searched), seen
@@ -239,15 +239,16 @@ def _ahead(
     is the wave that takes off first, at `onset`.
     """
     (quiet, before), (phase, level) = between, levels
-    ahead = curves * (grid.places >= each(quiet))
-    ahead *= grid.places < each(before)
+    curves, places = until(curves, before), until(grid.places, before)
+    ahead = curves * (places >= each(quiet))
+    ahead *= places < each(before)
     highest, dip = np.maximum.reduce(ahead, axis=-1), -np.minimum.reduce(ahead, axis=-1)
     there = highest >= phase
     if not there.any():
         return dip, highest, onset
     low = curves < each(level)
-    low |= grid.places <= each(quiet)
-    low &= grid.places <= each((ahead >= each(phase)).argmax(axis=-1))
+    low |= places <= each(quiet)
+    low &= places <= each((ahead >= each(phase)).argmax(axis=-1))
     low[..., 0] = True
     return dip, highest, either(there, last(low) * grid.halves, onset)
 
