@@ -24,6 +24,7 @@ from gateway.domain.markers.sweeps import AT_ONCE, Sweep, prepared
 from gateway.domain.quality import Quality
 from gateway.domain.recording import (
     NO_RESPONSE,
+    Marks,
     Modality,
     MotorMarks,
     Response,
@@ -47,6 +48,24 @@ _DIP_OF_UPRIGHT: Final = 0.5
 _LARGER: Final = 1.5
 _LATE: Final = 3.0  # times the blanked part: earlier, it may be the artefact
 _RISEN: Final = 12.0  # standard deviations: where a sweep still rises so far, it ends in a response
+
+
+# Of each quantity the mark whose error it has, and what makes its unit of ms and uV.
+_TIMES: Final = (
+    ("onset_latency_ms", "onset", 1.0),
+    ("peak_latency_ms", "peak", 1.0),
+    ("negative_duration_ms", "duration", 1.0),
+    ("total_duration_ms", "duration", 1.0),
+)
+_MARK_OF: Final[Mapping[type[Marks], tuple[tuple[str, str, float], ...]]] = {
+    MotorMarks: (
+        *_TIMES,
+        ("amplitude_mv", "height", 1e-3),
+        ("peak_to_peak_mv", "peak_to_peak", 1e-3),
+        ("negative_area_mv_ms", "area", 1e-3),
+    ),
+    SensoryMarks: (*_TIMES, ("amplitude_uv", "height", 1.0), ("peak_to_peak_uv", "peak_to_peak", 1.0)),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +183,7 @@ def _inverted(sweep: Sweep, reading: Reading) -> Quality | None:
     return None
 
 
-def _marks(reading: Reading, modality: Modality, cut: Clipped) -> MotorMarks | SensoryMarks:
+def _marks(reading: Reading, modality: Modality, cut: Clipped) -> Marks:
     wave = reading.wave
     onset = half_up(wave.onset_ms, MILLISECOND_DECIMALS) if wave.has_onset else None
     whole = wave.has_onset and wave.has_end
@@ -200,18 +219,10 @@ def _in_units(value: float | None, unit: float, decimals: int) -> float | None:
     return None if value is None else half_up(value / unit, decimals)
 
 
-def _errors(reading: Reading, response: MotorMarks | SensoryMarks) -> dict[str, float]:
+def _errors(reading: Reading, response: Marks) -> dict[str, float]:
     """The standard error of each quantity that `response` has, under its name."""
-    errors = reading.errors
-    per_unit = 1.0 if isinstance(response, SensoryMarks) else 1e-3
-    unit = "uv" if isinstance(response, SensoryMarks) else "mv"
-    found = {
-        "onset_latency_ms": errors["onset"],
-        "peak_latency_ms": errors["peak"],
-        f"amplitude_{unit}": errors["height"] * per_unit,
-        f"peak_to_peak_{unit}": errors["peak_to_peak"] * per_unit,
-        "negative_duration_ms": errors["duration"],
-        "total_duration_ms": errors["duration"],
-        "negative_area_mv_ms": errors["area"] * 1e-3,
+    return {
+        name: reading.errors[mark] * unit
+        for name, mark, unit in _MARK_OF[type(response)]
+        if getattr(response, name) is not None
     }
-    return {name: error for name, error in found.items() if getattr(response, name, None) is not None}

@@ -21,7 +21,7 @@ from gateway.domain.quality import Quality
 from gateway.domain.recording import Waveform
 from gateway.errors import DataError
 
-AT_ONCE: Final = 64  # sweeps: more fall out of the cache
+AT_ONCE: Final = 256  # sweeps: from here on more are hardly quicker, and fall out of the cache
 _SHOCK_GUARD_MS: Final = 0.2
 _SHOCK_GOES_ON: Final = 0.65
 _SHOCKS_UNTIL_MS: Final = 6.0
