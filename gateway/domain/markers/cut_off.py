@@ -6,7 +6,8 @@ settings are engineering ones, no published authority.
 """
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -46,18 +47,17 @@ def clipped(grid: Grid, waves: Sequence[OneWave], counts: Sequence[Counts], rate
     return list(map(Clipped, top_ms, trough_ms))
 
 
-def _middles(parts: Sequence[Counts]) -> list[int]:
+def _middles(parts: Sequence[Counts]) -> Iterator[int]:
     """The middle one of the places in each part that are as high as its highest; none is empty."""
-    sizes = np.array([part.size for part in parts])
-    ends = np.add.accumulate(sizes)
-    begins = ends - sizes
+    sizes = [part.size for part in parts]
+    begins = [0, *accumulate(sizes)]
     values = np.concatenate(parts)
-    highest = np.maximum.reduceat(values, begins)
+    highest = np.maximum.reduceat(values, begins[:-1])
     least = np.maximum(highest, _LOWEST + _WITHIN) - _WITHIN
-    near = (values >= np.repeat(least, sizes)).nonzero()[0]
-    first, after = np.searchsorted(near, (begins, ends))
-    middles: list[int] = (near[(first + after) // 2] - begins).tolist()
-    return middles
+    near = (values >= least.repeat(sizes)).nonzero()[0]
+    bounds = near.searchsorted(begins)
+    middles = near[(bounds[:-1] + bounds[1:]) // 2]
+    return map(operator.sub, middles.tolist(), begins)
 
 
 def _cut_ms(counts: Counts, place: int, rate_hz: float, *, upright: bool) -> float:
