@@ -11,7 +11,7 @@ from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise, noise
 from gateway.domain.markers.regression import Flags, Floats, Indices
 from gateway.domain.markers.response import Verdict, evident, unexplained, verdict
-from gateway.domain.markers.rows import each, either, until
+from gateway.domain.markers.rows import anywhere, each, either, until
 from gateway.domain.markers.search import Candidates, candidates
 from gateway.domain.markers.tables import ARTEFACT
 from gateway.domain.markers.take_off import earliest_take_off, quiet_part
@@ -87,11 +87,11 @@ def _rows(*columns: Any) -> Iterable[tuple[Any, ...]]:
 
 def _standing(grid: Grid, bins: Floats, wave: Waves, height_errors: Floats, rested: Flags) -> Floats:
     """What of each wave no background explains; what is evident need not be asked."""
-    known = rested & evident(grid.scale, wave, height_errors)
-    if known.all():
+    asked = np.logical_not(rested & evident(grid.scale, wave, height_errors))
+    if not anywhere(asked):
         return wave.height_uv
     standing = np.array(wave.height_uv)
-    standing[~known] = unexplained(grid, bins[~known], np.array(wave.peak_bin)[~known])
+    standing[asked] = unexplained(grid, bins[asked], np.array(wave.peak_bin)[asked])
     return standing[()]
 
 
@@ -118,5 +118,5 @@ def _learnt(grid: Grid, bins: Floats, found: Candidates, noises: Noise, hum: Hum
     curves = residual(bins, second.coefficients, columns)
     later = quiet_part(grid, curves, found, noises, ends)
     later = either(abs(later - ends) > 1, later, ends)  # hardly moved: nothing is learnt from it
-    final = second if np.all(later == ends) else background.fit(later)
+    final = background.fit(later) if anywhere(later != ends) else second
     return final, first.coefficients - final.coefficients

@@ -16,7 +16,7 @@ Many: Final = np.ndarray  # what is said of many sweeps; of one it is a number
 def at(values: Any, place: Any) -> Any:
     """What each sweep has at its own place or places (n, ...)."""
     if values.ndim == 1:
-        return values[place]
+        return values[place] if isinstance(place, Many) else values.item(place)
     rows = np.arange(len(values))
     for _ in range(np.ndim(place) - 1):
         rows = rows[..., None]
@@ -47,6 +47,11 @@ def either(which: Any, one: Any, other: Any) -> Any:
     if isinstance(which, Many):
         return np.where(which, one, other)
     return one if which else other
+
+
+def anywhere(which: Any) -> bool:
+    """Whether it is so of any sweep."""
+    return bool(which.any() if isinstance(which, Many) else which)
 
 
 def whole(number: Any) -> Any:

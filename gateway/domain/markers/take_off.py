@@ -5,7 +5,7 @@ from typing import Final
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise
 from gateway.domain.markers.regression import Floats, Indices
-from gateway.domain.markers.rows import at, each, either, larger, last, smaller, until, whole
+from gateway.domain.markers.rows import anywhere, at, each, either, larger, last, smaller, until, whole
 from gateway.domain.markers.search import Candidates
 
 _LEVEL: Final = (0.01, 3.0)  # of the height, and standard deviations: above it the wave has taken off
@@ -44,7 +44,9 @@ def quiet_part(
     before *= places < each(take_off)
     bottom = before.argmin(axis=-1)
     dips = at(before, bottom) < -larger(grid.scale.dip_fraction * height, _DIP * noise.deviation)
-    begin = either(dips, _dip(grid, curves, candidates.quiet, bottom), take_off) if dips.any() else take_off
+    begin = (
+        either(dips, _dip(grid, curves, candidates.quiet, bottom), take_off) if anywhere(dips) else take_off
+    )
     guard_ms = _GUARD[0] + _GUARD[1] * candidates.rise_ms
     guard = whole(smaller(guard_ms / grid.step_ms, _OF_QUIET * (begin - grid.searched)))
     end: Indices = larger(larger(begin - guard, smaller(candidates.quiet, begin)), grid.searched)

@@ -12,7 +12,7 @@ import numpy as np
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise
 from gateway.domain.markers.regression import Flags, Floats, Indices, product, projected
-from gateway.domain.markers.rows import at, each, either, larger, last, smaller, until, whole
+from gateway.domain.markers.rows import anywhere, at, each, either, larger, last, smaller, until, whole
 
 _ABOVE_NOISE: Final = 2.5  # standard deviations: the lowest level at which a rising wave is timed
 _LONGEST_BACK_MS: Final = 0.6
@@ -216,7 +216,7 @@ def _behind(
     rising = curves * behind
     highest = np.maximum.reduce(rising, axis=-1) * has_end
     there = highest >= phase
-    if not there.any():
+    if not anywhere(there):
         return trough, highest, end
     high = rising >= each(phase)
     high[..., 0] = True
@@ -244,7 +244,7 @@ def _ahead(
     ahead *= places < each(before)
     highest, dip = np.maximum.reduce(ahead, axis=-1), -np.minimum.reduce(ahead, axis=-1)
     there = highest >= phase
-    if not there.any():
+    if not anywhere(there):
         return dip, highest, onset
     low = curves < each(level)
     low |= places <= each(quiet)
