@@ -7,14 +7,15 @@ how the same lines work on many sweeps and on one. A batch gives each sweep the 
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
 from gateway.domain.markers.background import loud_hum
-from gateway.domain.markers.flags import Clipped, clipped, dispersed, flags, hum_flag, rounded
+from gateway.domain.markers.cut_off import Clipped, clipped
+from gateway.domain.markers.flags import dispersed, flags, hum_flag, rounded
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.reading import Reading, read
 from gateway.domain.markers.response import Verdict, certain
@@ -23,6 +24,7 @@ from gateway.domain.markers.sweeps import AT_ONCE, Sweep, prepared
 from gateway.domain.quality import Quality
 from gateway.domain.recording import (
     NO_RESPONSE,
+    Marks,
     Modality,
     MotorMarks,
     Response,
@@ -46,6 +48,24 @@ _DIP_OF_UPRIGHT: Final = 0.5
 _LARGER: Final = 1.5
 _LATE: Final = 3.0  # times the blanked part: earlier, it may be the artefact
 _RISEN: Final = 12.0  # standard deviations: where a sweep still rises so far, it ends in a response
+
+
+# Of each quantity the mark whose error it has, and what makes its unit of ms and uV.
+_TIMES: Final = (
+    ("onset_latency_ms", "onset", 1.0),
+    ("peak_latency_ms", "peak", 1.0),
+    ("negative_duration_ms", "duration", 1.0),
+    ("total_duration_ms", "duration", 1.0),
+)
+_MARK_OF: Final[Mapping[type[Marks], tuple[tuple[str, str, float], ...]]] = {
+    MotorMarks: (
+        *_TIMES,
+        ("amplitude_mv", "height", 1e-3),
+        ("peak_to_peak_mv", "peak_to_peak", 1e-3),
+        ("negative_area_mv_ms", "area", 1e-3),
+    ),
+    SensoryMarks: (*_TIMES, ("amplitude_uv", "height", 1.0), ("peak_to_peak_uv", "peak_to_peak", 1.0)),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,27 +100,48 @@ def mark_all(
             alike[sweep.grid].append((place, sweep))
     for shared, group in alike.items():
         for begin in range(0, len(group), AT_ONCE):
-            some = group[begin : begin + AT_ONCE]
-            fine = np.array([sweep.fine for _, sweep in some])
-            readings = read(shared, fine, np.array([sweep.uv_per_count for _, sweep in some]))
-            for (place, sweep), reading in zip(some, readings, strict=True):
-                found[place] = _marking(sweep, reading, modality)
+            places, some = zip(*group[begin : begin + AT_ONCE], strict=True)
+            fine = np.array([sweep.fine for sweep in some])
+            readings = read(shared, fine, np.array([sweep.uv_per_count for sweep in some]))
+            found.update(zip(places, _markings(some, readings, modality), strict=True))
     return tuple(found[place] for place in range(len(waveforms)))
 
 
-def _marking(sweep: Sweep, reading: Reading, modality: Modality) -> Marking:
-    wave = reading.wave
-    if reading.verdict is Verdict.RESPONSE and wave.dip_uv <= _DIP_OF_INVERTED * wave.height_uv:
-        cut = clipped(sweep.grid, reading, sweep.counts, sweep.rate_hz)
-        try:
-            response = _marks(reading, modality, cut)
-        except DataError:  # a wave no nerve makes: a scale or a rate is wrong by orders of magnitude
-            return Marking(response=None, quality=(Quality("impossible_response"),))
-        if wave.end_ms - wave.onset_ms > sweep.grid.scale.longest_ms:
-            slow = Quality("too_slow", rounded(wave.end_ms - wave.onset_ms))
-            return Marking(response=None, quality=(slow,))
-        quality = tuple(flags(sweep.grid, reading, cut))
-        return Marking(response=response, errors=_errors(reading, response), quality=quality)
+def _markings(sweeps: Sequence[Sweep], readings: Sequence[Reading], modality: Modality) -> Iterator[Marking]:
+    """The markings of sweeps of one grid."""
+    answers = [place for place, reading in enumerate(readings) if _answers(reading)]
+    waves = [readings[place].wave for place in answers]
+    counts = [sweeps[place].counts for place in answers]
+    cuts = clipped(sweeps[0].grid, waves, counts, sweeps[0].rate_hz) if answers else []
+    cut = dict(zip(answers, cuts, strict=True))
+    for place, (sweep, reading) in enumerate(zip(sweeps, readings, strict=True)):
+        if place in cut:
+            yield _answer(sweep.grid, reading, cut[place], modality)
+        else:
+            yield _no_answer(sweep, reading)
+
+
+def _answers(reading: Reading) -> bool:
+    return (
+        reading.verdict is Verdict.RESPONSE
+        and reading.wave.dip_uv <= _DIP_OF_INVERTED * reading.wave.height_uv
+    )
+
+
+def _answer(grid: Grid, reading: Reading, cut: Clipped, modality: Modality) -> Marking:
+    """The marks of what was called a response."""
+    try:
+        response = _marks(reading, modality, cut)
+    except DataError:  # a wave no nerve makes: a scale or a rate is wrong by orders of magnitude
+        return Marking(response=None, quality=(Quality("impossible_response"),))
+    if reading.wave.end_ms - reading.wave.onset_ms > grid.scale.longest_ms:
+        return Marking(response=None, quality=(_too_slow(grid.scale, reading),))
+    quality = tuple(flags(grid, reading, cut))
+    return Marking(response=response, errors=_errors(reading, response), quality=quality)
+
+
+def _no_answer(sweep: Sweep, reading: Reading) -> Marking:
+    """Why nothing was marked: because there is nothing, or why not."""
     hum = tuple(hum_flag(sweep.grid.scale, reading))
     inverted = _inverted(sweep, reading)
     if inverted is not None:
@@ -113,8 +154,16 @@ def _marking(sweep: Sweep, reading: Reading, modality: Modality) -> Marking:
         if loud:
             return Marking(response=None, quality=(Quality("mains", rounded(loud)),))
         return Marking(response=NO_RESPONSE, quality=hum)
-    significance = rounded(abs(wave.height_uv) / reading.errors["height"])
+    significance = rounded(abs(reading.wave.height_uv) / reading.errors["height"])
     return Marking(response=None, quality=(Quality("uncertain_response", significance), *hum))
+
+
+def _too_slow(scale: Scale, reading: Reading) -> Quality:
+    """A wave that lasts too long, or that nobody can be certain of."""
+    wave, error = reading.wave, reading.errors["height"]
+    if certain(scale, wave, error):
+        return Quality("too_slow", rounded(wave.end_ms - wave.onset_ms))
+    return Quality("uncertain_response", rounded(wave.height_uv / error))
 
 
 def _last_ms(sweep: Sweep) -> float:
@@ -134,7 +183,7 @@ def _inverted(sweep: Sweep, reading: Reading) -> Quality | None:
     return None
 
 
-def _marks(reading: Reading, modality: Modality, cut: Clipped) -> MotorMarks | SensoryMarks:
+def _marks(reading: Reading, modality: Modality, cut: Clipped) -> Marks:
     wave = reading.wave
     onset = half_up(wave.onset_ms, MILLISECOND_DECIMALS) if wave.has_onset else None
     whole = wave.has_onset and wave.has_end
@@ -170,18 +219,10 @@ def _in_units(value: float | None, unit: float, decimals: int) -> float | None:
     return None if value is None else half_up(value / unit, decimals)
 
 
-def _errors(reading: Reading, response: MotorMarks | SensoryMarks) -> dict[str, float]:
+def _errors(reading: Reading, response: Marks) -> dict[str, float]:
     """The standard error of each quantity that `response` has, under its name."""
-    errors = reading.errors
-    per_unit = 1.0 if isinstance(response, SensoryMarks) else 1e-3
-    unit = "uv" if isinstance(response, SensoryMarks) else "mv"
-    found = {
-        "onset_latency_ms": errors["onset"],
-        "peak_latency_ms": errors["peak"],
-        f"amplitude_{unit}": errors["height"] * per_unit,
-        f"peak_to_peak_{unit}": errors["peak_to_peak"] * per_unit,
-        "negative_duration_ms": errors["duration"],
-        "total_duration_ms": errors["duration"],
-        "negative_area_mv_ms": errors["area"] * 1e-3,
+    return {
+        name: reading.errors[mark] * unit
+        for name, mark, unit in _MARK_OF[type(response)]
+        if getattr(response, name) is not None
     }
-    return {name: error for name, error in found.items() if getattr(response, name, None) is not None}

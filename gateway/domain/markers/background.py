@@ -13,7 +13,7 @@ import numpy as np
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise
 from gateway.domain.markers.regression import Flags, Floats, Indices, applied, combined, product, projected
-from gateway.domain.markers.rows import at, each, either, larger, smaller, whole
+from gateway.domain.markers.rows import at, each, either, larger, smaller
 from gateway.domain.markers.search import Candidates
 from gateway.domain.markers.tables import EACH_HERTZ, POINT, TREND
 
@@ -35,12 +35,11 @@ _OF_WAVE: Final = 0.02  # of the response: what an after-potential may still lea
 
 
 class Hum(NamedTuple):
-    """Mains hum seen in each tail: 0 for 50 Hz, 1 for 60 Hz; cosine and sine in uV, 0 where none was seen.
+    """Mains hum seen in each tail: cosine and sine of 50, then of 60 Hz, in uV, 0 where none was seen.
 
     `known`: the tail was long and quiet enough to tell. `variance` is that of a coefficient.
     """
 
-    which: Indices
     waves: Floats
     known: Flags
     variance: Floats
@@ -48,7 +47,7 @@ class Hum(NamedTuple):
     @property
     def amplitude_uv(self) -> Floats:
         """Peak amplitude."""
-        return np.sqrt(_power(self.waves))
+        return np.sqrt(product(self.waves, self.waves))
 
 
 def hums(grid: Grid, bins: Floats, noise: Noise, begins: Indices) -> Hum:
@@ -64,7 +63,7 @@ def hums(grid: Grid, bins: Floats, noise: Noise, begins: Indices) -> Hum:
     variances = posterior[..., 3, 3] + posterior[..., 4, 4]
     variance = either(sixty, variances[..., 1], variances[..., 0])
     waves = either(each(sixty), found[..., 1, 3:], found[..., 0, 3:])
-    size = _power(waves)
+    size = product(waves, waves)
     loudest, faintest = (part * grid.scale.mains_uv for part in (_LOUDEST, _FAINTEST))
     left = grid.bins - begins
     lasts_ms = left * grid.step_ms
@@ -74,13 +73,9 @@ def hums(grid: Grid, bins: Floats, noise: Noise, begins: Indices) -> Hum:
     known &= chi_square < 1.0 + _MISFIT * np.sqrt(2.0 / free)
     stands_out = known & (size > _STANDS_OUT * variance) & (size > faintest * faintest)
     doubt = known * variance / 2 + stands_out * _OF_HUM * size
-    return Hum(whole(sixty), waves * each(stands_out), known, doubt)
-
-
-def _power(waves: Floats) -> Floats:
-    cosine, sine = waves[..., 0], waves[..., 1]
-    power: Floats = cosine * cosine + sine * sine
-    return power
+    fifty = each(stands_out & np.logical_not(sixty))
+    sixty = each(stands_out & sixty)
+    return Hum(np.concatenate((waves * fifty, waves * sixty), axis=-1), known, doubt)
 
 
 def tails(grid: Grid, candidates: Candidates, noise: Noise) -> Indices:
@@ -112,10 +107,7 @@ def loud_hum(grid: Grid, fine: Floats) -> float:
 
 def without_hum(values: Floats, hum: Hum, waves: Floats) -> Floats:
     """The sweeps without their hum; `waves` (2, 2, points) are those of 50 and 60 Hz."""
-    if not hum.waves.any():
-        return values
-    found: Floats = values - np.einsum("...k,...kp->...p", hum.waves, waves[hum.which])
-    return found
+    return residual(values, hum.waves, waves.reshape(4, -1)) if hum.waves.any() else values
 
 
 class Fit(NamedTuple):

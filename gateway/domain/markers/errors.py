@@ -13,30 +13,39 @@ from gateway.domain.markers.background import Fit, Hum
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise
 from gateway.domain.markers.regression import Floats, applied, product
-from gateway.domain.markers.rows import each, larger, smaller
+from gateway.domain.markers.rows import each, larger, last, smaller, until
 from gateway.domain.markers.wave import TROUGH_GAIN, Waves
 
 MARKS: Final = ("onset", "peak", "end", "duration", "height", "peak_to_peak", "area")
+_OF_PEAK: Final = np.array([mark == "peak" for mark in MARKS])
 # Measured: how much of the move between two estimates of the background counts as doubt about its shape.
 _OF_MOVE: Final = 0.35
 # Measured: what binning leaves of a time (half bins) and of heights and areas (parts of them).
 _BINNED: Final = 0.12
 _HEIGHT: Final = 0.001
 _AREA: Final = 0.0015
-_TOP: Final = 0.012  # of the time from half to peak: the jagged top that few motor units make
+_TOP: Final = 0.01  # of the time from half to peak: the jagged top that few motor units make
 _DIP: Final = 0.1  # of a positive dip before the wave: where the baseline lies under it is not seen
 _DIP_SEEN: Final = 3.0  # deviations
+_WITHIN: Final = 2.0  # standard errors to either side, nearly all that may be; there no curve is a line
 _FOLLOWED: Final = 0.8  # of the way a take-off was followed below the noise
 
 
 def standard_errors(
-    grid: Grid, wave: Waves, noise: Noise, hum: Hum, rise_ms: Floats, background: Fit, moved: Floats
+    grid: Grid,
+    read: tuple[Waves, Floats],
+    noise: Noise,
+    hum: Hum,
+    rise_ms: Floats,
+    background: Fit,
+    moved: Floats,
 ) -> Floats:
-    """The standard errors of each wave (..., marks), in the order of `MARKS`.
+    """The standard errors of each wave (..., marks), given with the bins it was read from; as in `MARKS`.
 
     Of times and duration in ms, of heights in uV, of the area in uV.ms. `rise_ms` is the time from half to
     peak; `moved` is how far the coefficients of the background have moved since a first estimate.
     """
+    wave, curves = read
     doubt = _doubts(grid, wave, background.covariances(), moved)
     fine = noise.variance * grid.halves
     on, end = _square(wave.steep_on), _square(wave.steep_end)
@@ -47,11 +56,13 @@ def standard_errors(
     flank = grid.flank_gain * fine + dip
     rise = larger(rise_ms / grid.fine_ms, 1.0)
     bend = larger(smaller(wave.bend, wave.height_uv / _square(rise)), 1e-9)
+    level = flank + doubt[0] + hum.variance
+    later_ms = _later_ms(grid, wave, curves, _WITHIN * np.sqrt(larger(level, 0.0))) / _WITHIN
     height = fine * grid.peak_gain + doubt[1] + hum.variance + dip + _square(_HEIGHT * wave.height_uv)
     trough = noise.variance * TROUGH_GAIN + doubt[2] + hum.variance + _square(_HEIGHT * wave.trough_uv)
     variances = np.array(
         (
-            (flank + doubt[0] + hum.variance) / on + binned + followed,
+            larger(level / on, _square(later_ms)) + binned + followed,
             fine * grid.top_gain * _square(grid.fine_ms / bend) + binned + _square(_TOP * rise_ms),
             (flank + doubt[2] + hum.variance) / end + binned,
             flank / on + flank / end + doubt[3] + 2 * binned + followed,
@@ -63,8 +74,21 @@ def standard_errors(
             + _square(_AREA * wave.area_uv_ms),
         )
     )
-    errors: Floats = grid.scale.error_factor * np.sqrt(np.maximum(variances, 0.0)).T
+    errors: Floats = np.sqrt(np.maximum(variances, 0.0)).T
+    # no background moves a peak: nothing to measure
+    errors *= np.where(_OF_PEAK, 1.0, grid.scale.error_factor)
     return errors
+
+
+def _later_ms(grid: Grid, wave: Waves, curves: Floats, uv: Floats) -> Floats:
+    """How much later the take-off would be with the background so many uV higher: long where it is flat."""
+    level = uv + larger(grid.scale.onset_fraction * wave.height_uv, grid.scale.onset_floor_uv)
+    places = until(grid.places, wave.peak_bin)
+    below = until(curves, wave.peak_bin) < each(level)
+    below |= places <= grid.searched
+    below &= places <= each(wave.peak_bin)
+    later_ms: Floats = larger(grid.begin_ms + (last(below) + 0.5) * grid.step_ms - wave.onset_ms, 0.0)
+    return later_ms
 
 
 def _doubts(grid: Grid, wave: Waves, covariances: Floats, moved: Floats) -> Floats:

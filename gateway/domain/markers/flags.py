@@ -1,14 +1,14 @@
 """What is said of a sweep beside its marks: each with its number."""
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.domain.markers.cut_off import Clipped
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.reading import Reading
-from gateway.domain.markers.regression import Floats
 from gateway.domain.markers.response import certain
 from gateway.domain.markers.settings import Scale
 from gateway.domain.markers.wave import DIP, NOTCH, PHASE
@@ -18,25 +18,10 @@ from gateway.domain.quality import Quality
 _LOW_SIGNAL: Final = 20.0  # times its standard error
 _ARTEFACT: Final = 3.0  # times the level that the take-off is timed at
 _MOVED: Final = 0.05  # of the height
-_CLIPPED_MS: Final = 0.15
-# A cut-off top lies within so many counts of its median (averaging leaves some). A round one falls off as a
-# parabola does: a quarter of its length beyond by 14 counts, and noise; a clipped one falls steeply.
-_WITHIN: Final = 3
-_CLIPPED_COUNTS: Final = 30
-_CLIPPED_SAMPLES: Final = 6
 _PHASE_ERRORS: Final = 5.0
 _RAIL_SHARE: Final = (0.1, 0.5)  # of the samples, at each limit and at both
 _RAIL_COUNTS: Final = 64
 _DIGITS: Final = 3
-
-Counts = NDArray[np.int32]
-
-
-class Clipped(NamedTuple):
-    """How long, in ms, the wave and what follows it are cut off; 0: not."""
-
-    top_ms: float
-    trough_ms: float
 
 
 def rounded(value: float) -> float:
@@ -44,20 +29,18 @@ def rounded(value: float) -> float:
     return float(f"{value:.{_DIGITS}g}")
 
 
-def unmarkable(counts: Floats) -> Iterator[Quality | None]:
+def unmarkable(counts: NDArray[np.int32]) -> Iterator[Quality | None]:
     """Why nothing can be read off each row of counts, if so: it is flat, or at the converter's limits."""
     lowest, highest = np.minimum.reduce(counts, axis=1), np.maximum.reduce(counts, axis=1)
-    for row, low, high in zip(counts, lowest.tolist(), highest.tolist(), strict=True):
-        yield _constant_or_clipped(row, low, high)
+    at_top = counts == highest[:, None]
+    for row, tops, low, high in zip(counts, at_top, lowest.tolist(), highest.tolist(), strict=True):
+        yield _constant_or_clipped(row, np.count_nonzero(tops) / row.size, low, high)
 
 
-def _constant_or_clipped(counts: Floats, low: float, high: float) -> Quality | None:
+def _constant_or_clipped(counts: NDArray[np.int32], top: float, low: int, high: int) -> Quality | None:
     if low == high:
         return Quality("constant_signal", 0.0)
-    if high - low >= _RAIL_COUNTS:
-        top = np.count_nonzero(counts == high) / counts.size
-        if top < _RAIL_SHARE[0]:
-            return None
+    if top >= _RAIL_SHARE[0] and high - low >= _RAIL_COUNTS:
         bottom = np.count_nonzero(counts == low) / counts.size
         if bottom >= _RAIL_SHARE[0] and top + bottom >= _RAIL_SHARE[1]:
             return Quality("all_clipped", rounded(100.0 * (top + bottom)))
@@ -109,36 +92,3 @@ def dispersed(reading: Reading) -> bool:
     wave = reading.wave
     least = max(PHASE[0] * wave.height_uv, PHASE[1] * reading.deviation_uv)
     return wave.other_uv >= max(least, _PHASE_ERRORS * reading.errors["height"])
-
-
-def clipped(grid: Grid, reading: Reading, counts: Counts, rate_hz: float) -> Clipped:
-    """Whether the wave lies flat at its highest or the trough after it at its lowest count."""
-    begin, end = (grid.skipped + place * grid.width for place in (reading.wave.begin, reading.wave.end))
-    tops, troughs = slice(begin, end + 1), slice(end, end + max(end - begin, 2))
-    # ~ turns counts upside down, the lowest of 32 bits too
-    return Clipped(_cut_ms(counts, tops, rate_hz), _cut_ms(~counts, troughs, rate_hz))
-
-
-def _cut_ms(counts: Counts, part: slice, rate_hz: float) -> float:
-    """How long `counts` are cut off at the highest of this part of them; 0 where they are not."""
-    values = counts[part]  # never empty: what is called a response lasts, and returns within the sweep
-    highest = (values >= int(np.maximum.reduce(values)) - _WITHIN).nonzero()[0]
-    length_ms = _plateau(counts, part.start + int(highest[highest.size // 2])) * 1000.0 / rate_hz
-    return length_ms if length_ms >= _CLIPPED_MS else 0.0
-
-
-def _plateau(counts: Counts, place: int) -> int:
-    """How many samples around `place` are the same where the curve runs into them, not up to them; else 0."""
-    around = sorted(counts[max(place - 4, 0) : place + 5].tolist())
-    limit = around[len(around) // 2]
-    if around[-1] - around[0] > 2 * _WITHIN:
-        return 0
-    other = np.flatnonzero(np.abs(counts - np.int64(limit)) > _WITHIN)
-    after = int(np.searchsorted(other, place))
-    first = int(other[after - 1]) if after > 0 else -1
-    last = int(other[after]) if after < other.size else counts.size
-    length = last - first - 1
-    beside = length // 4
-    sides = [at for at in (first - beside, last + beside) if 0 <= at < counts.size]
-    falls = [abs(limit - int(counts[at])) for at in sides]
-    return length if length >= _CLIPPED_SAMPLES and falls and min(falls) >= _CLIPPED_COUNTS else 0

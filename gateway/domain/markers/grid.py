@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gateway.domain.markers.regression import Floats, orthonormal, parabola
 from gateway.domain.markers.settings import Scale
@@ -89,7 +90,7 @@ class Grid:
         self.top_gain = float(np.add.reduce(peak[1] ** 2))
         self.flank_gain = float(np.add.reduce(flank[0] ** 2))
 
-    def binned(self, counts: Floats, uv_per_count: Floats) -> Floats:
+    def binned(self, counts: NDArray[np.int32], uv_per_count: Floats) -> Floats:
         """The half bins of sweeps (n, samples) of whole counts, in uV from the mean of the first."""
         size = self.bins * self.halves
         samples = counts[:, self.skipped : self.skipped + size * self.width]

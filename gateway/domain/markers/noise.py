@@ -12,7 +12,7 @@ import numpy as np
 
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.regression import Floats, Indices
-from gateway.domain.markers.rows import at, each, either, larger, smaller
+from gateway.domain.markers.rows import anywhere, at, each, either, larger, smaller
 from gateway.domain.markers.search import Candidates
 
 LAG = 5
@@ -76,7 +76,7 @@ def running(values: Floats) -> Floats:
 def _white(second: Floats, spread: Floats, seen: Indices, floor: Floats) -> Floats:
     white = spread / larger(seen, 1)
     few = seen < _TRUSTED
-    if few.any():
+    if anywhere(few):
         middle = np.median(np.abs(second), axis=-1) / _NORMAL_MAD
         white = either(few, middle * middle, white)
     found: Floats = larger(white / 6.0, floor)  # of a second difference of white noise: 1 + 4 + 1

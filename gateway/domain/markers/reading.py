@@ -11,7 +11,7 @@ from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise, noise
 from gateway.domain.markers.regression import Flags, Floats, Indices
 from gateway.domain.markers.response import Verdict, evident, unexplained, verdict
-from gateway.domain.markers.rows import at, either
+from gateway.domain.markers.rows import anywhere, each, either, until
 from gateway.domain.markers.search import Candidates, candidates
 from gateway.domain.markers.tables import ARTEFACT
 from gateway.domain.markers.take_off import earliest_take_off, quiet_part
@@ -52,8 +52,8 @@ def read(grid: Grid, fine: Floats, uv_per_count: Floats) -> list[Reading]:
     background, moved = _learnt(grid, bins, found, noises, hum)
     left = residual(without_hum(fine, hum, grid.fine_hums), background.coefficients, grid.fine_columns)
     curves = grid.whole(left)
-    wave = read_waves(grid, left, curves, _highest(curves, found), noises, background.ends)
-    errors = standard_errors(grid, wave, noises, hum, found.rise_ms, background, moved)
+    wave = read_waves(grid, left, curves, _highest(grid, curves, found), noises, background.ends)
+    errors = standard_errors(grid, (wave, curves), noises, hum, found.rise_ms, background, moved)
     rested = (grid.bins - noises.tail) * grid.step_ms >= _RESTED_MS  # mains hum, however large, never rests
     standing = _standing(grid, bins, wave, errors[..., MARKS.index("height")], rested)
     under = grid.at_fine[np.array((wave.begin, wave.end))] * background.coefficients
@@ -87,18 +87,20 @@ def _rows(*columns: Any) -> Iterable[tuple[Any, ...]]:
 
 def _standing(grid: Grid, bins: Floats, wave: Waves, height_errors: Floats, rested: Flags) -> Floats:
     """What of each wave no background explains; what is evident need not be asked."""
-    known = rested & evident(grid.scale, wave, height_errors)
-    if known.all():
+    asked = np.logical_not(rested & evident(grid.scale, wave, height_errors))
+    if not anywhere(asked):
         return wave.height_uv
     standing = np.array(wave.height_uv)
-    standing[~known] = unexplained(grid, bins[~known], np.array(wave.peak_bin)[~known])
+    standing[asked] = unexplained(grid, bins[asked], np.array(wave.peak_bin)[asked])
     return standing[()]
 
 
-def _highest(curves: Floats, candidates: Candidates) -> Indices:
-    """The peak of the higher phase: a later one may stand out more, from the trough of the first."""
-    first, main = candidates.first_peak, candidates.peak
-    highest: Indices = either(at(curves, first) > at(curves, main), first, main)
+def _highest(grid: Grid, curves: Floats, candidates: Candidates) -> Indices:
+    """The highest bin from the first upstroke on: a later phase may stand out more, from a trough."""
+    places = until(grid.places, candidates.peak)
+    phases = places >= each(candidates.low)
+    phases &= places <= each(candidates.peak)
+    highest: Indices = np.where(phases, until(curves, candidates.peak), -np.inf).argmax(axis=-1)
     return highest
 
 
@@ -109,11 +111,12 @@ def _learnt(grid: Grid, bins: Floats, found: Candidates, noises: Noise, hum: Hum
     """
     background = Background(grid, bins, found, noises, hum)
     first = background.fit(found.quiet)
-    curves = residual(bins, first.coefficients, grid.columns)
+    bins, columns = until(bins, found.peak), until(grid.columns, found.peak)
+    curves = residual(bins, first.coefficients, columns)
     ends = quiet_part(grid, curves, found, noises, earliest_take_off(grid, found))
     second = background.fit(ends)
-    curves = residual(bins, second.coefficients, grid.columns)
+    curves = residual(bins, second.coefficients, columns)
     later = quiet_part(grid, curves, found, noises, ends)
     later = either(abs(later - ends) > 1, later, ends)  # hardly moved: nothing is learnt from it
-    final = second if np.all(later == ends) else background.fit(later)
+    final = background.fit(later) if anywhere(later != ends) else second
     return final, first.coefficients - final.coefficients

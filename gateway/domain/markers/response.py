@@ -24,10 +24,12 @@ _NEAR_PEAK_MS: Final = 1.0
 _NOISE: Final = 6.8
 _CLEAR_NOISE: Final = 8.0
 _LEFT: Final = 0.1  # of its height: so much of a response no background explains
+_LEFT_OF_UNCERTAIN: Final = 0.3  # and so much of one that is low or not much above its standard error
 _SIGNIFICANT: Final = 4.5
 # A wave as slow as a background may be explained by one: then it must be so significant, begin when no
 # artefact is left, this many times later than the blanked part ends, and be over: hum never is.
 _BROAD: Final = 7.0
+_BROAD_LEFT: Final = 0.03  # leave this much all the same
 _BROAD_AFTER: Final = 7.0
 _FAINT_AFTER: Final = 3.0
 _CREDIBLE: Final = (2.5, 0.5)  # significance, parts of what stands: below it the marks are not to be trusted
@@ -75,16 +77,20 @@ def verdict(
     """
     scale, height = grid.scale, wave.height_uv
     clear = unexplained_uv >= max(scale.clear_uv, _CLEAR_NOISE * deviation)
-    if rise_ms < scale.fastest_rise_ms or wave.end_ms - wave.onset_ms < scale.shortest_ms:
+    too_fast = rise_ms < scale.fastest_rise_ms or wave.end_ms - wave.onset_ms < scale.shortest_ms
+    if too_fast or wave.peak_ms < scale.earliest_peak_ms:
         return Verdict.UNCERTAIN if clear else Verdict.ABSENT
     significance = height / errors["height"] * scale.error_factor
     above = _NOISE if height >= scale.uncertain_below_uv else _CLEAR_NOISE
-    faint = max(scale.faint_uv, _LEFT * height, above * deviation)
+    sure = certain(scale, wave, errors["height"])
+    left = _LEFT if sure else _LEFT_OF_UNCERTAIN
+    faint = max(scale.faint_uv, left * height, above * deviation)
     late = wave.onset_ms / scale.blanked_ms
     if height >= scale.response_floor_uv and significance >= _SIGNIFICANT:
         if unexplained_uv >= faint and late >= _FAINT_AFTER:
             return Verdict.RESPONSE
-        if significance >= _BROAD and late >= _BROAD_AFTER and rested:
+        broad = sure and significance >= _BROAD and unexplained_uv >= _BROAD_LEFT * height
+        if broad and late >= _BROAD_AFTER and rested:
             return Verdict.RESPONSE
     if not clear:
         doubtful = height >= scale.uncertain_below_uv and significance >= _DOUBTFUL and late >= _FAINT_AFTER

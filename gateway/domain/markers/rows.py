@@ -4,17 +4,19 @@ Bins lie along the last axis. Many sweeps are rows, and what is said of each is 
 no rows, and what is said of it is a number, on which these functions, unlike those of numpy, are quick.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from gateway.domain.markers.regression import Flags, Indices
 
+Many: Final = np.ndarray  # what is said of many sweeps; of one it is a number
+
 
 def at(values: Any, place: Any) -> Any:
     """What each sweep has at its own place or places (n, ...)."""
     if values.ndim == 1:
-        return values[place]
+        return values[place] if isinstance(place, Many) else values.item(place)
     rows = np.arange(len(values))
     for _ in range(np.ndim(place) - 1):
         rows = rows[..., None]
@@ -23,33 +25,44 @@ def at(values: Any, place: Any) -> Any:
 
 def each(number: Any) -> Any:
     """A number of each sweep, to be held against all of its bins."""
-    return number[..., None] if isinstance(number, np.ndarray) else number
+    return number[..., None] if isinstance(number, Many) else number
 
 
 def larger(one: Any, other: Any) -> Any:
     """The larger of two numbers of each sweep."""
-    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+    if isinstance(one, Many) or isinstance(other, Many):
         return np.maximum(one, other)
     return max(one, other)
 
 
 def smaller(one: Any, other: Any) -> Any:
     """The smaller of two numbers of each sweep."""
-    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+    if isinstance(one, Many) or isinstance(other, Many):
         return np.minimum(one, other)
     return min(one, other)
 
 
 def either(which: Any, one: Any, other: Any) -> Any:
     """Of each sweep the one where it is so, else the other."""
-    if isinstance(which, np.ndarray):
+    if isinstance(which, Many):
         return np.where(which, one, other)
     return one if which else other
 
 
+def anywhere(which: Any) -> bool:
+    """Whether it is so of any sweep."""
+    return bool(which.any() if isinstance(which, Many) else which)
+
+
 def whole(number: Any) -> Any:
     """Numbers without what follows their decimal point."""
-    return number.astype(np.intp) if isinstance(number, np.ndarray) else int(number)
+    return number.astype(np.intp) if isinstance(number, Many) else int(number)
+
+
+def until(values: Any, place: Any) -> Any:
+    """The bins of all sweeps until the one that lies latest at its place, with that."""
+    latest = np.maximum.reduce(place) if isinstance(place, Many) else place
+    return values[..., : int(latest) + 1]
 
 
 def last(where: Flags) -> Indices:

@@ -10,7 +10,7 @@ import numpy as np
 
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.regression import Flags, Floats, Indices, combined, projected
-from gateway.domain.markers.rows import at, each, larger, last, smaller
+from gateway.domain.markers.rows import at, each, larger, last, smaller, until
 
 _HALF = 0.5  # the part of its prominence where the upstroke is timed
 _LOW = 0.25  # and where it is followed by slope: a notch above it belongs to the wave
@@ -78,6 +78,7 @@ def prominences(curves: Floats) -> Floats:
 
 def _upstroke(curves: Floats, peak: Indices, height: Floats) -> tuple[Indices, Indices, Indices]:
     """Half, low and foot of the wave that stands `height` high at `peak`."""
+    curves = until(curves, peak + 1)
     places = np.arange(curves.shape[-1])
     top = at(curves, peak)
     before = places <= each(peak)
@@ -100,25 +101,32 @@ def _last(where: Flags) -> Indices:
 def _first_phase(
     grid: Grid, curves: Floats, standing: Floats, peak: Indices, upstroke: tuple[Indices, Indices, Indices]
 ) -> tuple[Indices, tuple[Indices, Indices, Indices]]:
-    """The top and the upstroke of the first phase: the wave's own or, where there is one, an earlier one."""
+    """The top and the upstroke of the first phase that is not what is left of the artefact.
+
+    It is the wave's own where there is no earlier one.
+    """
     foot = upstroke[2]
-    places = np.arange(curves.shape[-1])
-    high = standing >= each(larger(_PHASE * at(standing, peak), _PHASE_CLEAR * grid.scale.clear_uv))
+    least = larger(_PHASE * at(standing, peak), _PHASE_CLEAR * grid.scale.clear_uv)
+    standing = until(standing, foot)
+    places = np.arange(standing.shape[-1])
+    high = standing >= each(least)
     high &= places < each(foot)
-    high[..., : grid.earliest_peak - grid.searched] = False
-    there = high.any(axis=-1)
-    if not there.any():
+    begin = grid.earliest_peak - grid.searched
+    high[..., :begin] = False
+    if not high.any():
         return peak, upstroke
-    stands = standing[there]
-    over = np.ones_like(stands, dtype=np.bool_)
-    np.less(stands[:, 1:], stands[:, :-1], out=over[:, :-1])
-    over &= places >= each(high[there].argmax(axis=1))
-    found = np.array((peak, *upstroke))
-    top = np.minimum(over.argmax(axis=1), found[3, there] - 1)
-    earlier = _upstroke(curves[there], top, at(stands, top))
-    late = earlier[2] * grid.step_ms >= _AFTER_BLANK_MS
-    found[:, there] = np.where(late, (top, *earlier), found[:, there])
-    first_peak, half, low, foot = found
+    falls = standing[..., 1:] < standing[..., :-1]
+    tops = places == each(foot) - 1
+    tops[..., :-1] |= falls
+    tops[..., begin + 1 :] &= ~falls[..., begin:]
+    rows, top = np.atleast_2d(tops & high).nonzero()
+    curves, standing = np.atleast_2d(until(curves, foot), standing)
+    phases = np.array((top, *_upstroke(curves[rows], top, standing[rows, top])))
+    late = phases[3] >= round(_AFTER_BLANK_MS / grid.step_ms)
+    rows, first = np.unique(rows[late], return_index=True)
+    found = np.array((peak, *upstroke)).reshape(4, -1)
+    found[:, rows] = phases[:, late][:, first]
+    first_peak, half, low, foot = found.reshape(4, *np.shape(peak))
     return first_peak, (half, low, foot)
 
 

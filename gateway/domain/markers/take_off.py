@@ -5,11 +5,15 @@ from typing import Final
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise
 from gateway.domain.markers.regression import Floats, Indices
-from gateway.domain.markers.rows import at, each, either, larger, last, smaller, whole
+from gateway.domain.markers.rows import anywhere, at, each, either, larger, last, smaller, until, whole
 from gateway.domain.markers.search import Candidates
 
 _LEVEL: Final = (0.01, 3.0)  # of the height, and standard deviations: above it the wave has taken off
 _DIP: Final = 5.0  # standard deviations: below it, the sweep dips
+_HALF: Final = 0.5  # of its depth: here the dip is timed
+# It begins this many times as long before as it takes from half to its deepest: a half sine 0.5, a bell's
+# second derivative 1.9.
+_LEAD: Final = 2.0
 _BEFORE_FOOT: Final = 0.5  # of the way from foot to half: how far before the foot the take-off may lie
 _GUARD: Final = (0.1, 0.3)  # ms, and parts of the rise: what is left out before the take-off
 _OF_QUIET: Final = 0.3  # but no more than this part of the quiet sweep
@@ -25,23 +29,40 @@ def earliest_take_off(grid: Grid, candidates: Candidates) -> Indices:
 def quiet_part(
     grid: Grid, curves: Floats, candidates: Candidates, noise: Noise, earliest: Indices
 ) -> Indices:
-    """The bin where the quiet part of each sweep ends; `curves` are bins without the background known so far.
+    """The bin where the quiet part of each sweep ends, the take-off not looked for before `earliest`.
 
-    The take-off is not looked for before `earliest`.
+    `curves` are bins, up to the peak at least, without the background known so far.
     """
     height = at(curves, candidates.peak)
+    curves = until(curves, candidates.low)
+    places = until(grid.places, candidates.low)
     below = curves < each(larger(_LEVEL[0] * height, _LEVEL[1] * noise.deviation))
-    below |= grid.places <= each(smaller(earliest, candidates.low))
-    below &= grid.places <= each(candidates.low)
+    below |= places <= each(smaller(earliest, candidates.low))
+    below &= places <= each(candidates.low)
     take_off = either(earliest < candidates.low, last(below), candidates.low)
-    dips = curves < each(-larger(grid.scale.dip_fraction * height, _DIP * noise.deviation))
-    dips &= grid.places >= each(candidates.quiet)
-    dip = dips.argmax(axis=-1)
-    # a dip is seen only once it is deep
-    lead = int(grid.scale.dip_lead_ms / grid.step_ms)
-    dipped = at(dips, dip) & (dip < take_off)
-    begin = either(dipped, larger(dip - lead, grid.searched), take_off)
+    before = curves * (places >= each(candidates.quiet))
+    before *= places < each(take_off)
+    bottom = before.argmin(axis=-1)
+    dips = at(before, bottom) < -larger(grid.scale.dip_fraction * height, _DIP * noise.deviation)
+    begin = (
+        either(dips, _dip(grid, curves, candidates.quiet, bottom), take_off) if anywhere(dips) else take_off
+    )
     guard_ms = _GUARD[0] + _GUARD[1] * candidates.rise_ms
     guard = whole(smaller(guard_ms / grid.step_ms, _OF_QUIET * (begin - grid.searched)))
     end: Indices = larger(larger(begin - guard, smaller(candidates.quiet, begin)), grid.searched)
     return end
+
+
+def _dip(grid: Grid, curves: Floats, quiet: Indices, bottom: Indices) -> Indices:
+    """Where the dip begins that is lowest at `bottom`: it is seen only once it is deep."""
+    places = until(grid.places, bottom)
+    shallow = until(curves, bottom) >= each(_HALF * at(curves, bottom))
+    shallow |= places <= grid.searched
+    shallow &= places <= each(bottom)
+    half = last(shallow)
+    least = grid.scale.dip_lead_ms / grid.step_ms
+    # back to the first bin: a baseline that is not known yet, rather than a dip
+    unknown = half == grid.searched
+    lead = either(unknown, least, larger(least, _LEAD * (bottom - half)))
+    begin: Indices = larger(either(unknown, quiet, half) - whole(lead), grid.searched)
+    return begin

@@ -12,7 +12,7 @@ import numpy as np
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise
 from gateway.domain.markers.regression import Flags, Floats, Indices, product, projected
-from gateway.domain.markers.rows import at, each, either, larger, last, smaller, whole
+from gateway.domain.markers.rows import anywhere, at, each, either, larger, last, smaller, until, whole
 
 _ABOVE_NOISE: Final = 2.5  # standard deviations: the lowest level at which a rising wave is timed
 _LONGEST_BACK_MS: Final = 0.6
@@ -101,7 +101,7 @@ def read_waves(
         end_ms=begin_ms + end * ms,
         height_uv=height,
         trough_uv=trough,
-        area_uv_ms=_area(fine, (onset, begin), (end, finish)) * ms,
+        area_uv_ms=_area(fine, (onset, begin), (end, finish), steep_end) * ms,
         total_end_ms=begin_ms + total_end * ms,
         first_onset_ms=begin_ms + first_onset * ms,
         steep_on=steep_on / ms,
@@ -151,8 +151,8 @@ def _parabola(weights: Floats, fine: Floats, first: Indices) -> tuple[Floats, In
 
 def _last_below(grid: Grid, curves: Floats, peak: Indices, level: Floats) -> tuple[Indices, Flags]:
     """The last bin before `peak` below `level`, the first searched where there is none, and whether."""
-    low = curves < each(level)
-    low &= grid.places <= each(peak)
+    low = until(curves, peak) < each(level)
+    low &= until(grid.places, peak) <= each(peak)
     found = last(low)
     seen = (found >= grid.searched) & at(low, found)
     return either(seen, found, grid.searched), seen
@@ -189,14 +189,18 @@ def _passage(
     return first + half + off, larger(steep, _FLAT)
 
 
-def _area(fine: Floats, onset: tuple[Floats, Indices], end: tuple[Floats, Indices]) -> Floats:
+def _area(
+    fine: Floats, onset: tuple[Floats, Indices], end: tuple[Floats, Indices], steep_end: Floats
+) -> Floats:
     """The sum of the half bins between two places, parts of bins by their part."""
     sums = np.add.accumulate(fine, axis=-1)
     since, until = (
         at(sums, whole_bin) - (whole_bin + 1 - place) * at(fine, whole_bin)
         for place, whole_bin in (onset, end)
     )
-    area: Floats = until - since
+    part = end[0] - end[1]
+    above = 0.5 * steep_end * part * (1.0 - part)  # the part before zero lies higher than the whole
+    area: Floats = until - since + above
     return area
 
 
@@ -212,7 +216,7 @@ def _behind(
     rising = curves * behind
     highest = np.maximum.reduce(rising, axis=-1) * has_end
     there = highest >= phase
-    if not there.any():
+    if not anywhere(there):
         return trough, highest, end
     high = rising >= each(phase)
     high[..., 0] = True
@@ -235,15 +239,16 @@ def _ahead(
     is the wave that takes off first, at `onset`.
     """
     (quiet, before), (phase, level) = between, levels
-    ahead = curves * (grid.places >= each(quiet))
-    ahead *= grid.places < each(before)
+    curves, places = until(curves, before), until(grid.places, before)
+    ahead = curves * (places >= each(quiet))
+    ahead *= places < each(before)
     highest, dip = np.maximum.reduce(ahead, axis=-1), -np.minimum.reduce(ahead, axis=-1)
     there = highest >= phase
-    if not there.any():
+    if not anywhere(there):
         return dip, highest, onset
     low = curves < each(level)
-    low |= grid.places <= each(quiet)
-    low &= grid.places <= each((ahead >= each(phase)).argmax(axis=-1))
+    low |= places <= each(quiet)
+    low &= places <= each((ahead >= each(phase)).argmax(axis=-1))
     low[..., 0] = True
     return dip, highest, either(there, last(low) * grid.halves, onset)
 

@@ -251,3 +251,23 @@ def test_the_responses_of_virtual_patients_are_marked_at_their_peaks() -> None:
 
 def test_a_wave_that_is_up_before_the_search_begins_is_said_to_meet_the_artefact() -> None:
     assert "artefact_overlaps_onset" in numbers(marking(sweep(cmap(begin_ms=0.1))))
+
+
+@pytest.mark.parametrize("width_ms", [0.6, 1.2, 1.8])
+def test_an_initial_positivity_of_any_length_moves_no_mark(width_ms: float) -> None:
+    wave = (cmap(begin_ms=16.0), bell(-600.0, 16.0 - 2.5 * width_ms, width_ms))
+
+    assert misses(marking(sweep(*wave, noise(5.0))), known(*wave)) == {}
+
+
+def test_of_two_phases_without_a_trough_between_them_the_higher_one_has_the_peak() -> None:
+    wave = (cmap(begin_ms=5.0, negative_ms=6.0), cmap(begin_ms=10.0, negative_ms=6.0, peak_uv=7000.0))
+
+    assert misses(marking(sweep(*wave, noise(5.0))), known(*wave)) == {}
+
+
+@pytest.mark.parametrize("undershoot_uv", [-100.0, -50.0, 50.0, 100.0])
+def test_what_a_high_pass_leaves_of_the_artefact_moves_no_mark(undershoot_uv: float) -> None:
+    under = (artefact(2000.0, 0.2), artefact(undershoot_uv, 10.0))
+
+    assert misses(marking(sweep(cmap(begin_ms=8.0), noise(5.0), *under)), known(cmap(begin_ms=8.0))) == {}
