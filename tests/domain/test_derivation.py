@@ -428,8 +428,8 @@ def graded_by(grading: str, *recordings: Recording) -> tuple[str, ...]:
             "ghosh-2005",
             (median("wrist"), median("elbow", WEAK)),
             (
-                "rule 1, block (proximal site wrist or elbow or below_elbow or above_elbow): area reduction 66.1 % > 23 %:"
-                " holds -> gives the grade"
+                "rule 1, block (proximal site wrist or elbow or below_elbow or above_elbow):"
+                " area reduction 66.1 % > 23 %: holds -> gives the grade"
             ),
         ),
     ],
