@@ -66,14 +66,27 @@ def unique(actions: Iterable[Action]) -> tuple[Action, ...]:
     return tuple(found.values())
 
 
-def record_sensory(nerve: str, side: Side, names: Sequence[str]) -> Action:
-    """The sensory side of a nerve with a block; `names` are its sensory nerves."""
+def record_sensory(nerve: str, side: Side, sensory_nerve: str, *, at_entrapment: bool = False) -> Action:
+    """The sensory side of a nerve with a block; what was recorded may be abnormal `at_entrapment`."""
+    why = f"a block of the {nerve} nerve counts only beside normal conduction in its sensory fibres"
+    recorded = "; what was recorded is abnormal at an entrapment, which says nothing of the block"
     return Action(
         code="record_sensory",
-        nerve=names[0],
+        nerve=sensory_nerve,
         side=side,
-        why=f"a block of the {nerve} nerve counts only beside normal conduction in its sensory fibres",
-        recordings=(Site(modality=Modality.SENSORY, nerve=names[0], side=side),),
+        why=why + (recorded if at_entrapment else ""),
+        recordings=(Site(modality=Modality.SENSORY, nerve=sensory_nerve, side=side),),
+    )
+
+
+def warm_limb(nerve: str, side: Side, recordings: tuple[Site, ...]) -> Action:
+    """What was recorded in a cold limb has to be recorded again in a warm one."""
+    return Action(
+        code="warm_limb",
+        nerve=nerve,
+        side=side,
+        why="the limb is cold, which can hide a block and slow every latency: warm it, record again",
+        recordings=recordings,
     )
 
 
@@ -150,13 +163,8 @@ def _same_filters(segment: Segment) -> Iterator[Action]:
 
 
 def _warm(segment: Segment) -> Iterator[Action]:
-    yield Action(
-        code="warm_limb",
-        nerve=segment.nerve,
-        side=segment.side,
-        why="the limb is cold, which can hide a block and slow every latency: warm it, record again",
-        recordings=(_motor(segment, segment.distal_point.site), _motor(segment, segment.proximal_point.site)),
-    )
+    ends = (segment.distal_point.site, segment.proximal_point.site)
+    yield warm_limb(segment.nerve, segment.side, tuple(_motor(segment, site) for site in ends))
 
 
 def _check_electrodes(segment: Segment) -> Iterator[Action]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final
 
+from gateway.domain.plausibility import check_name, check_segment
 from gateway.domain.recording import Modality, Recording
 from gateway.errors import DataError, did_you_mean
 
@@ -58,6 +59,12 @@ class Nerve:
 
     def __post_init__(self) -> None:
         _check_mdc(self.mdc)
+        check_name(self.limb, ("upper", "lower"), "limb", "limb")
+        if len(set(self.sites)) < len(self.sites):
+            raise DataError("names a site twice", "sites")
+        for kind, entries in (("excluded", self.excluded), ("physiological", self.physiological)):
+            for index, entry in enumerate(entries):
+                _check_neighbours(entry, self.sites, f"{kind}[{index}]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +217,12 @@ def _touched(
 def _check_mdc(code: str | None) -> None:
     if code is not None and not _MDC.fullmatch(code):
         raise DataError("not an MDC code, write it as 7:132", "mdc")
+
+
+def _check_neighbours(entry: NamedSegment, sites: tuple[str, ...], place: str) -> None:
+    check_segment((entry.distal, entry.proximal), sites, "same", place)
+    if sites.index(entry.proximal) - sites.index(entry.distal) > 1:
+        raise DataError(f"must be neighbours; from distal to proximal: {', '.join(sites)}", place)
 
 
 def _spelling(text: str) -> str:

@@ -19,6 +19,7 @@ from gateway.domain.criteria import (
     applicable,
     measures,
     outcome,
+    percent_of_limit,
 )
 from gateway.domain.norms import NormTable
 from gateway.domain.rounding import half_up
@@ -47,7 +48,7 @@ def on_the_limit(
     rules = applicable(segment, criteria, anatomy)
     if rules is None or chosen.grade in _UNTOUCHED:
         return False
-    if any(_near_floor(segment, criteria.floor, norms)):
+    if any(_near_floor(segment, criteria.floor, norms, thresholds)):
         return True
     values = measures(segment)
     beside = _beside(segment, rules, values, thresholds)
@@ -94,12 +95,13 @@ def _amplitude_width(segment: Segment) -> float:
     return half_width(segment.distal.error("amplitude_mv") or 0.0)
 
 
-def _near_floor(segment: Segment, floor: Floor, norms: NormTable) -> Iterator[bool]:
+def _near_floor(segment: Segment, floor: Floor, norms: NormTable, thresholds: Thresholds) -> Iterator[bool]:
     amplitude, width = segment.distal_amplitude_mv, _amplitude_width(segment)
-    if amplitude is None or not width:
+    if amplitude is None:
         return
-    if floor.amplitude_mv:
+    if floor.amplitude_mv and width:
         yield abs(amplitude - floor.amplitude_mv.limit) <= width
     norm = norms.motor_norm(segment.nerve, segment.recording_site)
     if floor.percent_of_lower_limit and norm and norm.amplitude_mv:
-        yield abs(amplitude - floor.percent_of_lower_limit.limit * norm.amplitude_mv / 100) <= width
+        points = 100 * width / norm.amplitude_mv if width else thresholds.machine_points.value
+        yield near(percent_of_limit(amplitude, norm.amplitude_mv), floor.percent_of_lower_limit.limit, points)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from gateway.domain.actions import Site
 from gateway.domain.norms import Status
+from gateway.domain.plausibility import check_some
 from gateway.domain.recording import Modality, Recording, Side
 
 
@@ -22,6 +23,10 @@ class MotorItem:
     sides: tuple[Side, ...]
     sites: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        check_some(self.sides, "side", "sides")
+        check_some(self.sites, "site", "sites")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SensoryItem:
@@ -29,6 +34,9 @@ class SensoryItem:
 
     nerve: str
     sides: tuple[Side, ...]
+
+    def __post_init__(self) -> None:
+        check_some(self.sides, "side", "sides")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -15,6 +15,7 @@ from gateway.domain.criteria import BLOCKS
 from gateway.domain.findings import Finding
 from gateway.domain.gates import Circumstances
 from gateway.domain.norms import NormTable, Status
+from gateway.domain.plausibility import Range, check_numbers
 from gateway.domain.rounding import quotient
 from gateway.domain.segments import Segment
 from gateway.domain.sensory import SensoryGrade, SensoryResult
@@ -25,6 +26,15 @@ from gateway.domain.temperature import cold
 
 _MEDIAN: Final = "median"
 _TIBIAL: Final = "tibial"
+
+_PERCENT: Final = Range(most=500.0)
+_ITEMS: Final = {
+    "latency_above_percent": _PERCENT,
+    "velocity_below_percent": Range(most=100.0, below_most=True),
+    "dispersion_percent": _PERCENT,
+    "tibial_dispersion_percent": _PERCENT,
+}
+_DURATION: Final = {"limit_ms": Range(most=100.0), "low_filter_hz": Range(most=1000.0)}
 
 
 class Item(enum.StrEnum):
@@ -54,6 +64,9 @@ class DurationLimit:
     limit_ms: float
     low_filter_hz: float | None = None
 
+    def __post_init__(self) -> None:
+        check_numbers(self, _DURATION)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemyelinationCriteria:
@@ -70,6 +83,9 @@ class DemyelinationCriteria:
     tibial_dispersion_percent: float | None = None
     duration_at_limit_counts: bool
     durations: tuple[DurationLimit, ...]
+
+    def __post_init__(self) -> None:
+        check_numbers(self, _ITEMS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,14 +142,13 @@ def _support(items: Mapping[Item, tuple[NerveKey, ...]]) -> Demyelination:
 
 
 def _most_distal(study: _Study) -> Iterator[Evoked]:
-    """The most distal used recording of each nerve, side and muscle, in a warm limb."""
-    seen: set[tuple[NerveKey, str]] = set()
+    """The recordings from the distal site of each nerve, in a warm limb."""
     for entry in study.sites:
         recording = entry.recording
-        key = ((recording.nerve, recording.side), recording.recording_site)
-        if key not in seen and not _is_cold(entry, study):
+        distal = study.about.anatomy.most_distal(recording.nerve)
+        named = recording.stimulation_site == distal and recording.site_position_mm is None
+        if named and not _is_cold(entry, study):
             yield entry
-        seen.add(key)
 
 
 def _slow_latency(study: _Study, criteria: DemyelinationCriteria) -> Iterator[NerveKey]:

@@ -13,6 +13,7 @@ from gateway.domain.anatomy import Anatomy
 from gateway.domain.martin_gruber import Crossover, MedianOverUlnar, concerns, crossover
 from gateway.domain.recording import Recording
 from gateway.domain.segments import Segment
+from gateway.domain.sites import NOT_A_PLATEAU
 from gateway.domain.study import ClinicalFacts
 from gateway.domain.thresholds import Thresholds
 
@@ -38,7 +39,7 @@ Gate = Callable[[Segment, Circumstances], str | None]
 def submaximal(segment: Segment, _: Circumstances) -> str | None:
     """Whether the proximal stimulus is known not to have reached all fibres."""
     stated = segment.proximal.recording.stimulus.supramaximal
-    growing = stated is None and segment.proximal.flagged("submaximal_series")
+    growing = any(segment.proximal.flagged(name) for name in NOT_A_PLATEAU)
     return "submaximal" if growing or stated is False else None
 
 
@@ -99,24 +100,37 @@ def closed(segment: Segment, about: Circumstances, asked: Sequence[Gate] = GATES
 
 def unknown(segment: Segment, about: Circumstances) -> Iterator[str]:
     """What to keep in mind of a segment that was judged: what nobody recorded or what is not the same."""
-    ends = (segment.distal.recording, segment.proximal.recording)
     where = f"{segment.nerve}:{segment.side}"
     asked_for = any(gate(segment, about) for gate in (submaximal, unproven, proximal_response))
-    for end in ends[:1] if asked_for else ends:
-        if end.stimulus.supramaximal is None:
-            yield f"supramaximal_unknown:{where}:{end.stimulation_site}:{end.recording_site}"
     for entry in (segment.distal, segment.proximal):
+        end = entry.recording
+        site = f"{where}:{end.stimulation_site}:{end.recording_site}"
+        if end.stimulus.supramaximal is None and not (asked_for and entry is segment.proximal):
+            yield f"supramaximal_unknown:{site}"
         if entry.flagged("uncertain_response"):
-            end = entry.recording
-            yield f"uncertain_response:{where}:{end.stimulation_site}:{end.recording_site}"
-    if segment.cold is None:
-        yield f"temperature_unknown:{where}"
-    if any(end.filter_hz is None for end in ends):
-        yield f"filter_unknown:{where}"
-    if any(end.montage_id is None for end in ends):
-        yield f"montage_unknown:{where}"
+            yield f"uncertain_response:{site}"
+    yield from (f"{caveat}:{where}" for caveat in _set_up_unknown(segment))
+
+
+def _set_up_unknown(segment: Segment) -> Iterator[str]:
+    ends = (segment.distal.recording, segment.proximal.recording)
+    for name, caveat in _UNKNOWN_AT_EITHER.items():
+        if any(getattr(end, name) is None for end in ends):
+            yield caveat
+    for name, caveat in _UNKNOWN_AT_ONE.items():
+        if sum(getattr(end, name) is None for end in ends) == 1:
+            yield caveat
     if _differ(*ends, "gain_uv_per_div"):
-        yield f"gain_differs:{where}"
+        yield "gain_differs"
+
+
+# What a cart usually records is missed at either end, the rest where it was recorded at one end only.
+_UNKNOWN_AT_EITHER: Final = {
+    "skin_temperature_c": "temperature_unknown",
+    "filter_hz": "filter_unknown",
+    "montage_id": "montage_unknown",
+}
+_UNKNOWN_AT_ONE: Final = {"notch_hz": "notch_unknown", "gain_uv_per_div": "gain_unknown"}
 
 
 def _ends(segment: Segment, about: Circumstances) -> tuple[str, str]:

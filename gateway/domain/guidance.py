@@ -4,13 +4,15 @@ First what settles a block that is in doubt, then what a block needs to count, t
 It disappears when it is done; what is declined, with a reason, becomes a caveat.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from gateway.domain.actions import Action, record_sensory, unique
+from gateway.domain.actions import Action, Site, record_sensory, unique, warm_limb
 from gateway.domain.anatomy import Anatomy
 from gateway.domain.criteria import BLOCKS, Grade
 from gateway.domain.findings import Finding
-from gateway.domain.sensory import SensoryResult
+from gateway.domain.norms import NormTable
+from gateway.domain.recording import Recording
+from gateway.domain.sensory import SensoryGrade, SensoryResult
 from gateway.domain.study import NerveKey
 from gateway.domain.support import blocked_nerves, own_sensory
 
@@ -19,6 +21,7 @@ def guidance(
     findings: Sequence[Finding],
     sensory: Sequence[SensoryResult],
     anatomy: Anatomy,
+    norms: NormTable,
     declined: Mapping[str, str],
 ) -> tuple[Action, ...]:
     """What is still to record, in order, without what was declined."""
@@ -26,8 +29,8 @@ def guidance(
     others = [entry for entry in findings if entry.finding is not Grade.INDETERMINATE]
     ordered = [
         *_asked(in_doubt),
-        *_sensory(blocked_nerves(findings), sensory, anatomy),
-        *_sensory(_nerves([entry for entry in in_doubt if entry.actions]), sensory, anatomy),
+        *_sensory(blocked_nerves(findings), sensory, anatomy, norms),
+        *_sensory(_nerves([entry for entry in in_doubt if entry.actions]), sensory, anatomy, norms),
         *_asked([entry for entry in others if entry.finding in BLOCKS]),
         *_asked([entry for entry in others if entry.finding not in BLOCKS]),
     ]
@@ -44,9 +47,27 @@ def _nerves(findings: Sequence[Finding]) -> dict[NerveKey, None]:
 
 
 def _sensory(
-    nerves: Mapping[NerveKey, object], sensory: Sequence[SensoryResult], anatomy: Anatomy
+    nerves: Iterable[NerveKey], sensory: Sequence[SensoryResult], anatomy: Anatomy, norms: NormTable
 ) -> Iterator[Action]:
+    """The sensory side of nerves that have none yet that counts."""
     for nerve, side in nerves:
         names = anatomy.nerves[nerve].sensory_nerves
-        if names and own_sensory((nerve, side), sensory, anatomy) is None:
-            yield record_sensory(nerve, side, names)
+        if not names or own_sensory((nerve, side), sensory, anatomy) is not None:
+            continue
+        recorded = [entry for entry in sensory if entry.nerve in names and entry.side == side]
+        for entry in recorded:
+            if "temperature_low" in entry.reasons:
+                yield warm_limb(entry.nerve, side, (_again(entry.evoked.recording),))
+        limited = [name for name in names if any(row.nerve == name for row in norms.sensory)]
+        entrapped = any(entry.result is SensoryGrade.ABNORMAL_AT_ENTRAPMENT for entry in recorded)
+        yield record_sensory(nerve, side, (*limited, *names)[0], at_entrapment=entrapped)
+
+
+def _again(recording: Recording) -> Site:
+    return Site(
+        modality=recording.modality,
+        nerve=recording.nerve,
+        side=recording.side,
+        stimulation_site=recording.stimulation_site,
+        recording_site=recording.recording_site,
+    )

@@ -15,7 +15,7 @@ from typing import Final
 from gateway.domain.recording import Side
 from gateway.domain.rounding import MILLIVOLT_DECIMALS, PERCENT_DECIMALS, half_up, quotient, scaled
 from gateway.domain.segments import Segment
-from gateway.domain.sites import Evoked
+from gateway.domain.sites import NOT_A_PLATEAU, Evoked
 from gateway.domain.thresholds import Thresholds
 
 _NERVE: Final = "ulnar"
@@ -36,28 +36,32 @@ class Crossover(enum.StrEnum):
 class MedianOverUlnar:
     """The median responses over each ulnar muscle, by side and muscle, then site."""
 
-    amplitudes_mv: Mapping[tuple[Side, str], Mapping[str, float]]
+    responses: Mapping[tuple[Side, str], Mapping[str, Evoked]]
 
     @classmethod
     def of(cls, sites: Iterable[Evoked]) -> "MedianOverUlnar":
-        """From the used recordings of a study; one not marked or stated submaximal does not count."""
+        """From the used recordings of a study; a response that could not be marked was not recorded."""
         nerve, where = TESTED_FROM
-        found: dict[tuple[Side, str], dict[str, float]] = {}
+        found: dict[tuple[Side, str], dict[str, Evoked]] = {}
         for entry in sites:
-            recording, amplitude_mv = entry.recording, entry.amplitude
+            recording = entry.recording
             named = recording.stimulation_site in where and recording.site_position_mm is None
-            weak = recording.stimulus.supramaximal is False  # would hide fibres that cross over
-            if recording.nerve == nerve and named and amplitude_mv is not None and not weak:
+            if recording.nerve == nerve and named and entry.amplitude is not None:
                 muscle = found.setdefault((recording.side, recording.recording_site), {})
-                muscle[recording.stimulation_site] = amplitude_mv
+                muscle[recording.stimulation_site] = entry
         return cls(found)
 
     def gain_mv(self, side: Side, muscle: str) -> float | None:
         """By how much the elbow answers more than the wrist; None where one was not stimulated."""
-        answers = self.amplitudes_mv.get((side, muscle), {})
-        if set(answers) != set(TESTED_FROM[1]):
-            return None
-        return half_up(answers["elbow"] - answers["wrist"], MILLIVOLT_DECIMALS)
+        answers = self.responses.get((side, muscle), {})
+        wrist, elbow = (answers[site].amplitude if site in answers else None for site in TESTED_FROM[1])
+        return None if wrist is None or elbow is None else half_up(elbow - wrist, MILLIVOLT_DECIMALS)
+
+    def too_weak(self, side: Side, muscle: str, site: str) -> bool:
+        """Whether the stimulus at a site is known not to have reached all fibres."""
+        entry = self.responses[side, muscle][site]
+        stated = entry.recording.stimulus.supramaximal
+        return stated is False or any(entry.flagged(name) for name in NOT_A_PLATEAU)
 
 
 def concerns(segment: Segment, ends: tuple[str, str]) -> bool:
@@ -96,6 +100,10 @@ def exchange(segment: Segment, median: MedianOverUlnar, thresholds: Thresholds) 
     percent = quotient(scaled(gain_mv, 2), loss_mv, PERCENT_DECIMALS) if loss_mv > 0 else None
     # Any gain is more than an ulnar response loses that does not fall.
     known = _known(gain_mv, math.inf if percent is None else percent, thresholds)
+    # Too weak at the elbow hides fibres that cross over, too weak at the wrist feigns some.
+    doubtful = {Crossover.EXCLUDED: "elbow", Crossover.DEMONSTRATED: "wrist"}.get(known)
+    if doubtful and median.too_weak(segment.side, segment.recording_site, doubtful):
+        known = Crossover.NOT_EXCLUDED
     return Exchange(known=known, gain_mv=gain_mv, loss_mv=loss_mv, percent=percent)
 
 

@@ -6,12 +6,13 @@ are off unless the table itself switches them on. The laboratory's own table win
 the same id; that is settled where tables are loaded, not here.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Hashable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Final, Literal, TypeVar
 
+from gateway.domain.plausibility import Range, check_number, check_numbers, check_some
 from gateway.domain.rounding import half_up
 from gateway.domain.study import StudyHeader
 from gateway.errors import DataError
@@ -22,6 +23,22 @@ Status = Literal["given", "verified", "recalled", "unverified"]
 _HEIGHT_CM: Final = (20.0, 300.0)
 _WEIGHT_KG: Final = (0.2, 700.0)
 _BMI_DECIMALS: Final = 1
+
+_VELOCITY_M_S: Final = Range(most=150.0)
+_LATENCY_MS: Final = Range(most=100.0)
+_DISTANCE_MM: Final = Range(least=20.0, most=1000.0, from_least=True)  # 8 is 8 cm
+_MOTOR: Final = {
+    "distance_mm": _DISTANCE_MM,
+    "amplitude_mv": Range(most=50.0),
+    "onset_latency_ms": _LATENCY_MS,
+}
+_SENSORY: Final = {
+    "distance_mm": _DISTANCE_MM,
+    "amplitude_uv": Range(most=1000.0),
+    "onset_latency_ms": _LATENCY_MS,
+    "peak_latency_ms": _LATENCY_MS,
+    "velocity_m_s": _VELOCITY_M_S,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,12 +102,12 @@ class Stratum:
 
     def __post_init__(self) -> None:
         if not any((self.age_years, self.height_cm, self.bmi, self.sex)):
-            raise DataError("give at least one of age_years, height_cm, bmi, sex", "stratum")
+            raise DataError("give at least one of age_years, height_cm, bmi, sex")
         if self.age_years and not self.age_years[0] <= self.age_years[1]:
-            raise DataError("the first age must not be above the last", "stratum.age_years")
+            raise DataError("the first age must not be above the last", "age_years")
         for name, ends in (("height_cm", self.height_cm), ("bmi", self.bmi)):
             if ends and not ends[0] < ends[1]:
-                raise DataError("the first number must be below the second", f"stratum.{name}")
+                raise DataError("the first number must be below the second", name)
 
     def holds(self, person: Person) -> bool | None:
         """Whether the person belongs to it; None where all that is known fits and something is not known."""
@@ -134,6 +151,9 @@ class VelocityLimit:
     proximal: str
     limit_m_s: float
 
+    def __post_init__(self) -> None:
+        check_number(self.limit_m_s, _VELOCITY_M_S, "limit_m_s")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MotorNorm:
@@ -147,6 +167,10 @@ class MotorNorm:
     amplitude_mv: float | None = None
     onset_latency_ms: float | None = None
     velocities: tuple[VelocityLimit, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_numbers(self, _MOTOR)
+        _check_once(((entry.distal, entry.proximal) for entry in self.velocities), "segment", "velocities")
 
     def velocity_limit(self, distal: str, proximal: str) -> float | None:
         """The lowest normal velocity between two sites, m/s; None when the row has none."""
@@ -169,6 +193,17 @@ class SensoryNorm:
     peak_latency_ms: float | None = None
     velocity_m_s: float | None = None
 
+    def __post_init__(self) -> None:
+        check_some(self.stimulation_sites, "site", "stimulation_sites")
+        check_numbers(self, _SENSORY)
+
+
+def _check_once(keys: Iterable[Hashable], what: str, place: str) -> None:
+    first: dict[Hashable, int] = {}
+    for index, key in enumerate(keys):
+        if first.setdefault(key, index) != index:
+            raise DataError(f"same {what} as {place}[{first[key]}], keep one", f"{place}[{index}]")
+
 
 _Row = TypeVar("_Row", MotorNorm, SensoryNorm)
 
@@ -188,6 +223,16 @@ class NormTable:
     use_unverified: bool = False
     motor: tuple[MotorNorm, ...] = ()
     sensory: tuple[SensoryNorm, ...] = ()
+
+    def __post_init__(self) -> None:
+        motor = ((row.nerve, row.muscle, row.stratum) for row in self.motor)
+        _check_once(motor, "nerve, muscle and stratum", "motor")
+        # Laboratories name one place either way, so two rows may share one of several stimulation sites.
+        sensory = (
+            (row.nerve, frozenset(row.stimulation_sites), row.recording_site, row.stratum)
+            for row in self.sensory
+        )
+        _check_once(sensory, "nerve, sites and stratum", "sensory")
 
     def for_person(self, person: Person) -> "NormTable":
         """The table with the rows that are on and hold for this person, the most specific first.

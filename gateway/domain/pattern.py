@@ -106,7 +106,7 @@ def _low_distal(evidence: Evidence) -> Iterator[NerveKey]:
 
 def _demyelinating(evidence: Evidence) -> Iterator[str]:
     for entry in evidence.differentials:
-        if entry.support is not Demyelination.NONE:
+        if entry.support is Demyelination.STRONG:
             met = [str(item) for item, nerves in entry.items.items() if nerves and item != "block"]
             if met:
                 yield f"demyelination_{entry.support}:{entry.criteria.id}"

@@ -128,6 +128,11 @@ MEANINGS: Final = {
         what="response still growing at the last step of current",
         advice="raise the current until the response grows no more",
     ),
+    "supramaximal_contradicted": Meaning(
+        unit="%",
+        what="stated supramaximal, but a stronger current gave more",
+        advice="raise the current until the response grows no more",
+    ),
     "costimulation_suspected": Meaning(
         unit=None,
         what="another nerve may be stimulated too, shape unlike the proximal response (correlation)",

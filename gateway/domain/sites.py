@@ -24,6 +24,8 @@ from gateway.domain.recording import (
 from gateway.domain.rounding import reduction_percent
 from gateway.domain.thresholds import Thresholds
 
+# What shows that not all fibres were stimulated, whatever is stated.
+NOT_A_PLATEAU: Final = ("submaximal_series", "supramaximal_contradicted")
 _NOT_MARKED: Final = Marking(response=None)
 
 
@@ -71,7 +73,7 @@ class Evoked:
 
 def evoked(recording: Recording, settings: MarkerSettings) -> Evoked:
     """Mark `recording`: the machine's marks are graded, quantities it did not send come from ours."""
-    curve, device = recording.waveform, recording.measured
+    curve, device = recording.waveform, _said(recording.measured)
     marking = _NOT_MARKED if curve is None else mark(curve, recording.modality, settings)
     graded, quality = marking.response, marking.quality
     filled: tuple[str, ...] = ()
@@ -91,6 +93,14 @@ def evoked(recording: Recording, settings: MarkerSettings) -> Evoked:
         quality=quality,
         errors=marking.errors,
     )
+
+
+def _said(device: Response | None) -> Response | None:
+    """What the machine says: a response of no height is none."""
+    if device is None or isinstance(device, NoResponse):
+        return device
+    height = device.amplitude_mv if isinstance(device, MotorMarks) else device.amplitude_uv
+    return NO_RESPONSE if height == 0 else device
 
 
 def _sent_any(device: Response | None) -> bool:
@@ -114,7 +124,8 @@ def used(series: Sequence[Evoked], thresholds: Thresholds) -> Evoked:
     The last one flagged supramaximal, else the one with the largest amplitude, of equals the strongest
     stimulus; at the same current a later recording takes the place of an earlier one, and too large a
     change adds `electrode_drift`. A series that still grew at its last step of current adds
-    `submaximal_series`, unless the recording used is stated to be supramaximal.
+    `submaximal_series`, unless the recording used is stated to be supramaximal; a stronger current that
+    shows the statement to be wrong adds `supramaximal_contradicted`.
     """
     kept: list[Evoked] = []
     changes: list[float] = []
@@ -125,9 +136,10 @@ def used(series: Sequence[Evoked], thresholds: Thresholds) -> Evoked:
         kept = [e for e in kept if e not in same] + [candidate]
     flagged = [e for e in kept if e.recording.stimulus.supramaximal]
     chosen = flagged[-1] if flagged else max(kept, key=_size)
+    plateau = thresholds.plateau_percent.value
     found = [
         *_drift(changes, thresholds.electrode_drift_percent.value),
-        *(() if flagged else _still_growing(kept, thresholds.plateau_percent.value)),
+        *(_contradicted(chosen, kept, plateau) if flagged else _still_growing(kept, plateau)),
     ]
     return replace(chosen, quality=(*chosen.quality, *found)) if found else chosen
 
@@ -153,6 +165,15 @@ def _still_growing(kept: Sequence[Evoked], least: float) -> Iterator[Quality]:
     growth = _growth_percent(by_current[steps[-2]], by_current[steps[-1]])
     if growth >= least:
         yield Quality("submaximal_series", growth if math.isfinite(growth) else None)
+
+
+def _contradicted(chosen: Evoked, kept: Sequence[Evoked], least: float) -> Iterator[Quality]:
+    """By how much a stronger current exceeds what is stated to be the most, where it is too much."""
+    current = chosen.recording.stimulus.intensity_ma
+    stronger = [e for e in kept if current is not None and (e.recording.stimulus.intensity_ma or 0) > current]
+    growth = max((_growth_percent(chosen, entry) for entry in stronger), default=0.0)
+    if growth >= least:
+        yield Quality("supramaximal_contradicted", growth if math.isfinite(growth) else None)
 
 
 def _growth_percent(earlier: Evoked, later: Evoked) -> float:

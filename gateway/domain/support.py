@@ -100,7 +100,13 @@ def _not_assessable(evidence: _Evidence) -> Reasons:
 def _none(evidence: _Evidence) -> Reasons:
     doubtful = [entry.segment for entry in evidence.findings if entry.finding is Grade.INDETERMINATE]
     names = dict.fromkeys(_name((segment.nerve, segment.side)) for segment in doubtful)
-    return tuple(f"block_in_doubt:{name}" for name in names) or ("no_block_found",)
+    falling = [entry.segment for entry in evidence.findings if entry.finding in BLOCKS]
+    uncounted = dict.fromkeys(_name((segment.nerve, segment.side)) for segment in falling)
+    found = (
+        *(f"block_in_doubt:{name}" for name in names),
+        *(f"block_not_counted:{name}" for name in uncounted),
+    )
+    return found or ("no_block_found",)
 
 
 # The first category that has a reason is the grade.

@@ -5,8 +5,37 @@ laboratory that knows better puts its own file beside the shipped one.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from gateway.domain.norms import Status
+from gateway.domain.plausibility import Range, check_number
+from gateway.errors import DataError
+
+_PERCENT: Final = Range(most=100.0)
+_SKIN_C: Final = Range(least=20.0, most=40.0, from_least=True)
+_PROTEIN_G_L: Final = Range(most=10.0)
+_POSSIBLE: Final = {
+    "dispersion_percent": Range(most=500.0),
+    "proximal_larger_percent": _PERCENT,
+    "machine_points": _PERCENT,
+    "electrode_drift_percent": _PERCENT,
+    "plateau_percent": _PERCENT,
+    "martin_gruber_gain_mv": Range(most=50.0),
+    "martin_gruber_gain_percent": _PERCENT,
+    "martin_gruber_excluded_percent": _PERCENT,
+    "upper_limb_c": _SKIN_C,
+    "lower_limb_c": _SKIN_C,
+    "acute_onset_days": Range(most=365.0),
+    "latency_distance_mm": Range(most=1000.0, from_least=True),
+    "csf_protein_raised_g_l": _PROTEIN_G_L,
+    "csf_protein_below_g_l": _PROTEIN_G_L,
+    "side_difference_percent": _PERCENT,
+}
+# Two numbers of which the first must be smaller.
+_ASCENDING: Final = (
+    ("martin_gruber_excluded_percent", "martin_gruber_gain_percent"),
+    ("csf_protein_raised_g_l", "csf_protein_below_g_l"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,3 +77,14 @@ class Thresholds:
     csf_protein_raised_g_l: Threshold
     csf_protein_below_g_l: Threshold
     side_difference_percent: Threshold
+
+    def __post_init__(self) -> None:
+        for name, possible in _POSSIBLE.items():
+            check_number(self._value(name), possible, f"{name}.value")
+        for lower, upper in _ASCENDING:
+            if not self._value(lower) < self._value(upper):
+                raise DataError(f"must be below {upper}", f"{lower}.value")
+
+    def _value(self, name: str) -> float:
+        threshold: Threshold = getattr(self, name)
+        return threshold.value

@@ -55,6 +55,7 @@ REASONS: Final[Mapping[str, str]] = {
     "no_assessable_segment": "no segment could be assessed",
     "no_block_found": "no conduction block found",
     "block_in_doubt": "a block that is still in doubt, no other found",
+    "block_not_counted": "a block where the response falls in health, no other found",
     "anti_gm1_igm_positive": "IgM antibodies against GM1",
     "csf_protein_raised": "protein of the cerebrospinal fluid raised, below 1 g/L",
     "plexus_mri_abnormal": "MRI of the plexus abnormal",
@@ -105,6 +106,8 @@ CAVEATS: Final[Mapping[str, str]] = {
     "temperature_low": "limb cold",
     "filter_unknown": "filters not recorded",
     "montage_unknown": "electrode montage not recorded",
+    "notch_unknown": "notch filter recorded at one of the sites only",
+    "gain_unknown": "gain recorded at one of the sites only",
     "gain_differs": "gain differs between the sites",
     "declined": "declined",
 }

@@ -172,7 +172,8 @@ def _snaps(examination: Examination, key: NerveKey, judging: Judging) -> tuple[S
 def guide(examination: Examination, judging: Judging) -> Examination:
     """List what is still to record before the electrodes come off."""
     declined = examination.study.declined
-    wanted = guidance(examination.findings, examination.sensory, judging.about.anatomy, declined)
+    anatomy = judging.about.anatomy
+    wanted = guidance(examination.findings, examination.sensory, anatomy, judging.norms, declined)
     return replace(examination, guidance=wanted)
 
 

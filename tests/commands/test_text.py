@@ -344,10 +344,10 @@ def test_what_is_still_to_record_is_said_with_the_recordings_to_make() -> None:
     )
 
 
-def test_a_sensory_nerve_the_table_does_not_know_is_asked_for_by_name() -> None:
+def test_the_sensory_nerve_that_the_table_has_limits_for_is_asked_for() -> None:
     fibular: dict[str, Any] = {"nerve": "fibular", "recording_site": "edb"}
     found = lines(motor("ankle", **fibular), motor("below_fibular_head", WEAK, **fibular))
-    assert any(line.startswith("-> right superficial fibular sensory") for line in found)
+    assert any(line.startswith("-> right sural sensory") for line in found)
 
 
 def test_nothing_to_record_has_no_section() -> None:

@@ -135,3 +135,19 @@ def test_it_is_the_last_reason_of_a_finding_and_changes_nothing() -> None:
 
     assert (found.finding, found.reasons) == ("indeterminate", ("submaximal", "on_the_limit"))
     assert examined(*pair(*MEDIAN, area=50.0)).findings[0].finding == "definite_block"
+
+
+@pytest.mark.parametrize(
+    ("distal_mv", "flagged"),
+    [
+        (1.33, False),  # 16.8 % of 7.9 mV
+        (1.34, True),  # 17.0 %
+        (1.59, True),
+        (1.82, True),  # 23.0 %
+        (1.83, False),
+    ],
+)
+def test_a_machine_s_distal_amplitude_within_three_points_of_the_floor_is_on_it(distal_mv, flagged) -> None:
+    segment = compared(*pair("ulnar", ("wrist", "below_elbow"), distal_mv=distal_mv))
+
+    assert near(EFNS, segment) is flagged

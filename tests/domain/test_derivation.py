@@ -123,7 +123,8 @@ def test_a_block_is_derived_from_its_marks_to_its_finding() -> None:
         "gate Martin-Gruber anastomosis: passed: not the forearm of the ulnar nerve",
         "gate stimulation of another nerve: passed: no sign of it in the shapes",
         starting(
-            found, "gate acute onset: passed: onset of symptoms not known, acute below 14 days [threshold"
+            found,
+            "gate acute onset: passed: onset of symptoms not known, which is a caveat, acute below 14 days [",
         ),
         (
             "gate same filters and electrodes: passed: filters not known at both ends,"

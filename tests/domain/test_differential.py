@@ -208,3 +208,10 @@ def test_every_item_is_answered_for_every_list() -> None:
 
     assert [entry.criteria.id for entry in lists] == [EAN, EFNS]
     assert all(list(entry.items) == list(Item) for entry in lists)
+
+
+def test_only_the_distal_site_of_a_nerve_has_a_distal_latency_and_duration() -> None:
+    marks = MotorMarks(onset_latency_ms=14.0, amplitude_mv=9.0, total_duration_ms=12.0)
+    erb = motor("erb", marks, filter_hz=(2.0, 10000.0), distance_mm=80.0)
+
+    assert found(erb) == {"support": ("none",)}

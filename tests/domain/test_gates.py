@@ -400,3 +400,36 @@ def test_a_block_in_doubt_never_counts_whatever_supports_it(doubt) -> None:
 
     assert found.support is Support.NONE
     assert found.missing
+
+
+def test_a_statement_that_a_stronger_current_contradicts_proves_nothing() -> None:
+    near, far = pair(*TO_ERB, **BLOCK)
+    weak = replace(far, stimulus=Stimulus(intensity_ma=20.0, supramaximal=True))
+    strong = replace(
+        far,
+        measured=replace(far.measured, amplitude_mv=9.5, negative_area_mv_ms=95.0),
+        stimulus=Stimulus(intensity_ma=30.0, supramaximal=False),
+    )
+
+    assert judged(near, strong, weak)[:2] == (INDETERMINATE, ("submaximal",))
+
+
+@pytest.mark.parametrize(
+    ("near", "far", "expected"),
+    [
+        ({"notch_hz": 50.0}, {}, {"notch_unknown"}),
+        ({}, {"gain_uv_per_div": 2000.0}, {"gain_unknown"}),
+        ({"notch_hz": 50.0}, {"notch_hz": 50.0}, set()),
+        ({"skin_temperature_c": 33.0}, {}, {"temperature_unknown"}),
+        ({"skin_temperature_c": 33.0}, {"skin_temperature_c": 33.0}, set()),
+    ],
+)
+def test_what_was_recorded_at_one_end_only_is_a_caveat(near, far, expected) -> None:
+    first, second = (
+        replace(end, **({"skin_temperature_c": None} | changes))
+        for end, changes in zip(pair("median", ("wrist", "elbow")), (near, far), strict=True)
+    )
+    found = {caveat.partition(":")[0] for caveat in unknown(compared(first, second), circumstances())}
+
+    warm = {"temperature_unknown"} if "skin_temperature_c" in near else set()
+    assert found & ({"notch_unknown", "gain_unknown"} | warm) == expected

@@ -219,3 +219,26 @@ def test_what_is_not_listed_or_at_a_compression_site_asks_for_nothing() -> None:
 
     assert asked(examined(*tibial)) == []
     assert asked(examined(*elbow)) == []
+
+
+FIBULAR = ("fibular", ("ankle", "below_fibular_head"))
+
+
+def test_the_sensory_nerve_that_the_table_has_limits_for_is_asked_for() -> None:
+    assert "record_sensory:sural:right" in asked(examined(*pair(*FIBULAR, **BLOCK)))
+
+
+def test_a_cold_snap_asks_for_warmth_before_it_is_asked_for_again() -> None:
+    cold = sensory(nerve="median", recording_site="digit_2", skin_temperature_c=25.0)
+
+    assert asked(examined(*pair(*MEDIAN, **BLOCK), cold))[:2] == [
+        "warm_limb:median:right",
+        "record_sensory:median:right",
+    ]
+
+
+def test_a_snap_abnormal_at_an_entrapment_is_told_to_say_nothing() -> None:
+    slow = SensoryMarks(amplitude_uv=20.0, peak_latency_ms=4.6)
+    found = examined(*pair(*MEDIAN, **BLOCK), sensory(slow, nerve="median", recording_site="digit_2"))
+
+    assert "entrapment" in found.guidance[0].why

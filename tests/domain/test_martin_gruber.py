@@ -166,11 +166,27 @@ def test_both_absent_median_responses_let_a_complete_block_stand() -> None:
     assert (found.finding, found.reasons) == (Grade.DEFINITE_BLOCK, ("no_proximal_response",))
 
 
-@pytest.mark.parametrize("weak", ["wrist", "elbow"])
-def test_a_median_stimulus_stated_submaximal_excludes_nothing(weak: str) -> None:
-    median = [
-        over_adm(site, 0.5, stimulus=Stimulus(supramaximal=False if site == weak else None))
-        for site in ("wrist", "elbow")
-    ]
+WEAK = [Stimulus(supramaximal=False)]
+GROWING = [Stimulus(intensity_ma=10.0), Stimulus(intensity_ma=20.0)]
 
-    assert of_ulnar(*pair(*FOREARM, **LOSS), *median).reasons == OPEN
+
+@pytest.mark.parametrize("stimuli", [WEAK, GROWING])
+@pytest.mark.parametrize(
+    ("weak", "wrist", "elbow", "known"),
+    [
+        ("elbow", 0.5, 0.9, OPEN),  # fibres that cross over may not have been reached
+        ("wrist", 0.5, 0.9, EXCLUDED),  # a stronger stimulus leaves even less gain
+        ("wrist", 0.5, 4.6, OPEN),  # the gain may be feigned
+        ("elbow", 0.5, 4.6, DEMONSTRATED),  # a stronger stimulus only adds to it
+    ],
+)
+def test_a_median_stimulus_that_was_too_weak_proves_only_so_much(stimuli, weak, wrist, elbow, known) -> None:
+    median = []
+    for site, amplitude in (("wrist", wrist), ("elbow", elbow)):
+        steps = stimuli if site == weak else [Stimulus()]
+        median += [
+            over_adm(site, round(amplitude - 0.1 * (len(steps) - 1 - step), 3), stimulus=stimulus)
+            for step, stimulus in enumerate(steps)
+        ]
+
+    assert of_ulnar(*pair(*FOREARM, **LOSS), *median).reasons == known

@@ -1,5 +1,7 @@
 """The pattern of the blocks, and what else could explain a study."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.domain.pattern import MIMICS, NO_PATTERN
@@ -137,9 +139,14 @@ SLOW = [
         ),
         (CROSSED, {}, {"martin_gruber_anastomosis": ("martin_gruber_demonstrated:ulnar:right",)}),
         (
-            SLOW,
+            [*SLOW, *(replace(entry, side=Side.LEFT) for entry in SLOW)],
             {},
-            {"cidp": ("demyelination_weak:ean-pns-cidp-2021", "demyelination_weak:efns-pns-cidp-2010")},
+            {"cidp": ("demyelination_strong:ean-pns-cidp-2021", "demyelination_strong:efns-pns-cidp-2010")},
+        ),
+        (
+            SLOW,  # in one nerve: the differential says so, it names no other disease
+            {},
+            {},
         ),
         ([*arm(), median_sensory()], {}, {}),  # block alone speaks for MMN as well
     ],

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.quality import Quality
-from gateway.domain.recording import NO_RESPONSE, MotorMarks, Recording, Response, Stimulus
+from gateway.domain.recording import NO_RESPONSE, MotorMarks, Recording, Response, SensoryMarks, Stimulus
 from gateway.domain.sites import Evoked, used
 from tests.factories import cmap, marked, motor, motor_marks, reference, sensory, waveform
 
@@ -211,3 +211,39 @@ def test_marks_without_a_quantity_are_not_the_machine_s() -> None:
 
     assert entry.marked_by == "gateway"
     assert marked(motor("wrist", NO_RESPONSE)).marked_by == "device"
+
+
+@pytest.mark.parametrize("amplitude", [0, 0.0])
+def test_a_response_of_no_height_is_none(amplitude: float) -> None:
+    cmap_of_zeros = MotorMarks(amplitude_mv=amplitude, negative_area_mv_ms=0, negative_duration_ms=0)
+    snap_of_zero = SensoryMarks(amplitude_uv=amplitude, peak_latency_ms=0)
+
+    for zeros in (marked(motor("wrist", cmap_of_zeros)), marked(sensory(snap_of_zero))):
+        assert zeros.graded is NO_RESPONSE
+        assert zeros.marked_by == "device"
+        assert zeros.flagged("response_absent")
+
+
+@pytest.mark.parametrize(
+    ("stated", "stronger", "percent"),
+    [
+        ((3.0, 20, True), [(7.8, 30, False)], 160.0),
+        ((8.0, 20, True), [(8.4, 30, None)], 5.0),
+        ((8.0, 20, True), [(8.39, 30, None)], None),  # 4.9 %: a plateau
+        ((8.0, 20, True), [(9.0, 10, None)], None),  # a weaker one: something else is wrong
+        ((8.0, None, True), [(9.0, 30, None)], None),
+        ((8.0, 20, True), [(9.0, None, None)], None),
+    ],
+)
+def test_a_stronger_current_that_gives_more_contradicts_the_statement(stated, stronger, percent) -> None:
+    series = [
+        marked(stimulated(amplitude, current, supramaximal=flag))
+        for amplitude, current, flag in (*stronger, stated)
+    ]
+
+    found = used(series, THRESHOLDS)
+
+    assert found.amplitude == stated[0]
+    assert [e.value for e in found.quality if e.name == "supramaximal_contradicted"] == (
+        [] if percent is None else [percent]
+    )

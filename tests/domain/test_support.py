@@ -2,11 +2,12 @@
 
 import pytest
 
+from gateway.daemon.reference import load_reference
 from gateway.domain.recording import NO_RESPONSE, Recording, SensoryMarks, Side
 from gateway.domain.study import ClinicalFacts
 from gateway.domain.support import Support
 from gateway.pipeline.stages import Examination, examine
-from tests.factories import header, median, median_sensory, motor_marks, reference, sensory, study
+from tests.factories import header, median, median_sensory, motor, motor_marks, reference, sensory, study
 
 LOW = SensoryMarks(amplitude_uv=3.0, peak_latency_ms=3.1)
 
@@ -152,3 +153,13 @@ def test_an_absent_snap_has_no_latency_to_record() -> None:
 
 def test_the_study_s_own_header_is_kept() -> None:
     assert support(*arm(NONE)).study.header == header()
+
+
+def test_a_block_where_the_response_falls_in_health_is_named_and_not_counted() -> None:
+    tibial = {"nerve": "tibial", "recording_site": "ah"}
+    far = motor_marks(amplitude_mv=1.8, negative_area_mv_ms=5.0, onset_latency_ms=12.0)
+    utrecht = load_reference(grading="utrecht-2000")
+
+    found = examine(study(motor("ankle", **tibial), motor("popliteal_fossa", far, **tibial)), utrecht).mmn
+
+    assert (found.support, found.reasons) == (Support.NONE, ("block_not_counted:tibial:right",))

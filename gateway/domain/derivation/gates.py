@@ -56,9 +56,11 @@ def _stimulus(segment: Segment, _: Circumstances) -> Account:
     stated = recording.stimulus.supramaximal
     where = site(recording.stimulation_site)
     if stated is not None:
-        return f"stated {'' if stated else 'not '}supramaximal at {where}", ()
+        more = segment.proximal.flagged("supramaximal_contradicted")
+        but = ", but a stronger current gave more" if more else ""
+        return f"stated {'' if stated else 'not '}supramaximal at {where}{but}", ()
     growing = segment.proximal.flagged("submaximal_series")
-    series = ", the response still grew at the last step of current" if growing else ""
+    series = ", the response still grew at the last step of current" if growing else ", which is a caveat"
     return f"not stated whether supramaximal at {where}{series}", ()
 
 
@@ -108,7 +110,9 @@ def _costimulation(segment: Segment, _: Circumstances) -> Account:
 def _acute_onset(_: Segment, about: Circumstances) -> Account:
     limit = about.thresholds.acute_onset_days
     days = about.clinical.symptom_onset_days
-    known = "onset of symptoms not known" if days is None else f"onset {number(days)} days ago"
+    known = (
+        "onset of symptoms not known, which is a caveat" if days is None else f"onset {number(days)} days ago"
+    )
     return f"{known}, acute below {number(limit.value)} days", (threshold(limit),)
 
 

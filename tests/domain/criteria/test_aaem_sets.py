@@ -32,7 +32,7 @@ LEG = [("fibular", ("ankle", "below_fibular_head")), ("tibial", ("ankle", "popli
         (49.9, 0.0, 31.0, NONE),
         (0.0, 40.1, 60.0, PROBABLE),
         (0.0, 39.9, 60.0, NONE),
-        (90.0, 90.0, 60.1, NONE),
+        (80.0, 80.0, 60.1, NONE),
     ],
 )
 def test_the_limits_as_recalled(set_id, amplitude, area, duration, expected) -> None:
