@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway.domain.recording import Modality, Recording
 from gateway.errors import DataError, did_you_mean
@@ -84,8 +84,7 @@ class Branch:
         _check_mdc(self.mdc)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SitePoint:
+class SitePoint(NamedTuple):
     """A stimulation point: a named site, or (inching) a position beyond it, in mm from the electrode."""
 
     site: str

@@ -116,6 +116,8 @@ def used(series: Sequence[Evoked], thresholds: Thresholds) -> Evoked:
     change adds `electrode_drift`. A series that still grew at its last step of current adds
     `submaximal_series`, unless the recording used is stated to be supramaximal.
     """
+    if len(series) == 1:
+        return series[0]
     kept: list[Evoked] = []
     changes: list[float] = []
     for candidate in series:
