@@ -176,14 +176,15 @@ class Anatomy:
 
     def falls_in_health(self, nerve: str, distal: SitePoint, proximal: SitePoint) -> bool:
         """Whether the response is known to fall between two points of a healthy nerve."""
-        known = {(entry.distal, entry.proximal) for entry in self.nerves[nerve].physiological}
-        return bool(known.intersection(self.named_segments(nerve, distal, proximal)))
+        known = self.nerves[nerve].physiological
+        touched = self.named_segments(nerve, distal, proximal) if known else ()
+        return any((entry.distal, entry.proximal) in touched for entry in known)
 
     def standing(self, nerve: str, distal: SitePoint, proximal: SitePoint) -> Standing:
         """Whether the segment between two points may count, by the compression sites it touches."""
-        excluded = {(entry.distal, entry.proximal) for entry in self.nerves[nerve].excluded}
+        excluded = self.nerves[nerve].excluded
         touched = self.named_segments(nerve, distal, proximal)
-        if not excluded.intersection(touched):
+        if not any((entry.distal, entry.proximal) in touched for entry in excluded):
             return Standing.ELIGIBLE
         return Standing.COMPRESSION_SITE if len(touched) == 1 else Standing.CONTAMINATED
 

@@ -31,6 +31,7 @@ _BESIDE: Final[dict[str, float]] = {"amplitude_ratio": 0.001, "distal_amplitude_
 _PERCENT_BESIDE: Final = 0.1
 # Finer than any value: keeps the binary noise of a difference out of the comparison.
 _EXACT_DECIMALS: Final = 6
+_FINEST: Final = 1e-6
 
 
 def on_the_limit(
@@ -63,20 +64,23 @@ def _beside(
     rules: Sequence[Rule],
     values: Mapping[Measure, float | None],
     thresholds: Thresholds,
-) -> dict[Measure, list[float]]:
+) -> dict[Measure, set[float]]:
     """The limits that each measure may reach, and the values next to them."""
-    found: dict[Measure, list[float]] = {}
-    for entry in dict.fromkeys(condition for rule in rules for condition in rule.conditions):
-        value, measure, limit = values[entry.quantity], entry.quantity, entry.limit
-        if value is not None and near(value, limit, uncertain_by(measure, segment, thresholds)):
-            step = _BESIDE.get(measure, _PERCENT_BESIDE)
-            found.setdefault(measure, []).extend((limit - step, limit, limit + step))
+    found: dict[Measure, set[float]] = {}
+    for rule in rules:
+        for entry in rule.conditions:
+            value, measure, limit = values[entry.quantity], entry.quantity, entry.limit
+            if value is not None and near(value, limit, uncertain_by(measure, segment, thresholds)):
+                step = _BESIDE.get(measure, _PERCENT_BESIDE)
+                found.setdefault(measure, set()).update((limit - step, limit, limit + step))
     return found
 
 
 def near(value: float, limit: float, width: float) -> bool:
     """Whether a limit is within `width` of a value."""
     distance = abs(value - limit)
+    if distance > width + _FINEST:
+        return False
     return distance <= width or half_up(distance, _EXACT_DECIMALS) <= width
 
 

@@ -155,6 +155,8 @@ class Graded:
 
 _NONE: Final = Graded(Grade.NONE)
 _NOT_LISTED: Final = Graded(Grade.NOT_LISTED)
+# Notes of a distal response that is absent or unmarked; a segment has one of them at most.
+_UNUSABLE: Final = ("unmarkable", "no_distal_response")
 _CROSSOVER: Final = Graded(Grade.NOT_LISTED, ("muscle_of_another_nerve",))
 
 
@@ -168,41 +170,50 @@ def grades(
 ) -> dict[str, Graded]:
     """What the numbers of `segment` say under each of `sets`."""
     if segment.standing is not Standing.ELIGIBLE:
-        return {criteria.id: Graded(Grade.EXCLUDED_SITE, (str(segment.standing),)) for criteria in sets}
+        excluded = Graded(Grade.EXCLUDED_SITE, (str(segment.standing),))
+        return {criteria.id: excluded for criteria in sets}
     if segment.crossover:
         return {criteria.id: _CROSSOVER for criteria in sets}
+    return _numbers(segment, sets, norms, anatomy)
+
+
+def numbers_say_block(segment: Segment, criteria: CriteriaSet, norms: NormTable, anatomy: Anatomy) -> bool:
+    """Whether the numbers would be a block under `criteria` if the segment were not at an excluded site."""
+    if segment.crossover:
+        return False
+    return _numbers(segment, (criteria,), norms, anatomy)[criteria.id].grade in BLOCKS
+
+
+def _numbers(
+    segment: Segment, sets: Iterable[CriteriaSet], norms: NormTable, anatomy: Anatomy
+) -> dict[str, Graded]:
     norm = norms.motor_norm(segment.nerve, segment.recording_site)
     lower_limit_mv = norm.amplitude_mv if norm else None
-    values = measures(segment)
+    amplitude_mv, values, place = segment.distal_amplitude_mv, measures(segment), _place(segment, anatomy)
+    unusable = tuple(note for note in _UNUSABLE if note in segment.notes)
+    nothing_passes = "no_proximal_response" in segment.notes
     found = {}
     for criteria in sets:
-        rules = applicable(segment, criteria, anatomy)
-        found[criteria.id] = _graded(segment, criteria.floor, rules, values, lower_limit_mv)
+        rules = _applicable(criteria, *place)
+        if rules is None:
+            found[criteria.id] = _NOT_LISTED
+        elif obstacles := unusable or _obstacles(amplitude_mv, criteria.floor, lower_limit_mv):
+            found[criteria.id] = Graded(Grade.NOT_ASSESSABLE, obstacles)
+        else:  # where nothing passes, the highest grade the set knows
+            found[criteria.id] = _highest(rules) if nothing_passes else outcome(rules, values)
     return found
-
-
-def _graded(
-    segment: Segment,
-    floor: Floor,
-    rules: Sequence[Rule] | None,
-    values: Mapping[Measure, float | None],
-    lower_limit_mv: float | None,
-) -> Graded:
-    if rules is None:
-        return _NOT_LISTED
-    obstacles = _obstacles(segment, floor, lower_limit_mv)
-    if obstacles:
-        return Graded(Grade.NOT_ASSESSABLE, obstacles)
-    if "no_proximal_response" in segment.notes:  # nothing passes: the highest grade the set knows
-        return _highest(rules)
-    return outcome(rules, values)
 
 
 def applicable(segment: Segment, criteria: CriteriaSet, anatomy: Anatomy) -> tuple[Rule, ...] | None:
     """The rules of a set that are about this segment, highest grade first; None where it is not listed."""
+    return _applicable(criteria, *_place(segment, anatomy))
+
+
+def _place(segment: Segment, anatomy: Anatomy) -> tuple[str, str, tuple[str, str], str]:
+    """All that rules ask about where a segment lies."""
     ends = anatomy.ends(segment.nerve, segment.distal_point, segment.proximal_point)
     limb = anatomy.nerves[segment.nerve].limb
-    return _applicable(criteria, segment.nerve, limb, ends, "short" if segment.inching else "long")
+    return segment.nerve, limb, ends, "short" if segment.inching else "long"
 
 
 @lru_cache(maxsize=4096)  # a laboratory records some fifty segments, under ten sets
@@ -267,18 +278,14 @@ def percent_of_limit(amplitude_mv: float, lower_limit_mv: float) -> float:
     return quotient(scaled(amplitude_mv, 2), lower_limit_mv, 1)
 
 
-def _obstacles(segment: Segment, floor: Floor, lower_limit_mv: float | None) -> tuple[str, ...]:
-    """Why the distal response cannot carry a comparison: absent, unmarked, or below the floor."""
-    for note in ("unmarkable", "no_distal_response"):
-        if note in segment.notes:
-            return (note,)
-    amplitude = segment.distal_amplitude_mv
-    if amplitude is None:
+def _obstacles(amplitude_mv: float | None, floor: Floor, lower_limit_mv: float | None) -> tuple[str, ...]:
+    """Why the distal amplitude cannot carry a comparison: not known, or below the floor."""
+    if amplitude_mv is None:
         return ("amplitude_missing",)
-    low = floor.amplitude_mv is not None and not floor.amplitude_mv.holds(amplitude)
+    low = floor.amplitude_mv is not None and not floor.amplitude_mv.holds(amplitude_mv)
     if floor.percent_of_lower_limit is None:
         return ("below_distal_floor",) if low else ()
     if not lower_limit_mv:
         return ("below_distal_floor", "norm_missing") if low else ("norm_missing",)
-    low |= not floor.percent_of_lower_limit.holds(percent_of_limit(amplitude, lower_limit_mv))
+    low |= not floor.percent_of_lower_limit.holds(percent_of_limit(amplitude_mv, lower_limit_mv))
     return ("below_distal_floor",) if low else ()

@@ -5,11 +5,11 @@ report for. A mimic is named when the study shows something that speaks for it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from gateway.domain.anatomy import Standing
-from gateway.domain.criteria import BLOCKS, UNASSESSABLE, CriteriaSet, grade
+from gateway.domain.criteria import UNASSESSABLE, CriteriaSet, numbers_say_block
 from gateway.domain.differential import Demyelination, Differential
 from gateway.domain.findings import Finding
 from gateway.domain.gates import Circumstances
@@ -125,12 +125,11 @@ def _compression(evidence: Evidence) -> Iterator[str]:
             yield f"sensory_abnormal_at_entrapment:{result.nerve}:{result.side}"
     for entry in evidence.findings:
         segment = entry.segment
-        if segment.standing is Standing.COMPRESSION_SITE:
-            free = replace(segment, standing=Standing.ELIGIBLE)
-            grades = grade(free, evidence.grading, evidence.norms, evidence.about.anatomy)
-            if grades.grade in BLOCKS:
-                ends = f"{segment.distal_point.site}:{segment.proximal_point.site}"
-                yield f"block_at_compression_site:{segment.nerve}:{segment.side}:{ends}"
+        if segment.standing is not Standing.COMPRESSION_SITE:
+            continue
+        if numbers_say_block(segment, evidence.grading, evidence.norms, evidence.about.anatomy):
+            ends = f"{segment.distal_point.site}:{segment.proximal_point.site}"
+            yield f"block_at_compression_site:{segment.nerve}:{segment.side}:{ends}"
 
 
 def _with_reason(reason: str, evidence: Evidence) -> Iterator[str]:
