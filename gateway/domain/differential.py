@@ -15,6 +15,7 @@ from gateway.domain.criteria import BLOCKS
 from gateway.domain.findings import Finding
 from gateway.domain.gates import Circumstances
 from gateway.domain.norms import NormTable, Status
+from gateway.domain.recording import Side
 from gateway.domain.rounding import quotient
 from gateway.domain.segments import Segment
 from gateway.domain.sensory import SensoryGrade, SensoryResult
@@ -84,7 +85,7 @@ class Differential:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Study:
     findings: Sequence[Finding]
-    sites: Sequence[Evoked]
+    most_distal: Sequence[Evoked]
     sensory: Sequence[SensoryResult]
     norms: NormTable
     about: Circumstances
@@ -99,7 +100,13 @@ def differential(
     about: Circumstances,
 ) -> Differential:
     """What the study shows of each item of `criteria`; `sites` are the used motor recordings."""
-    study = _Study(findings=findings, sites=sites, sensory=sensory, norms=norms, about=about)
+    study = _Study(
+        findings=findings,
+        most_distal=tuple(_most_distal(sites, about)),
+        sensory=sensory,
+        norms=norms,
+        about=about,
+    )
     asked = {
         Item.DISTAL_LATENCY: _slow_latency,
         Item.VELOCITY: _slow_velocity,
@@ -125,19 +132,19 @@ def _support(items: Mapping[Item, tuple[NerveKey, ...]]) -> Demyelination:
     return Demyelination.WEAK
 
 
-def _most_distal(study: _Study) -> Iterator[Evoked]:
+def _most_distal(sites: Iterable[Evoked], about: Circumstances) -> Iterator[Evoked]:
     """The most distal used recording of each nerve, side and muscle, in a warm limb."""
-    seen: set[tuple[NerveKey, str]] = set()
-    for entry in study.sites:
+    firsts: dict[tuple[str, Side, str], Evoked] = {}
+    for entry in sites:
         recording = entry.recording
-        key = ((recording.nerve, recording.side), recording.recording_site)
-        if key not in seen and not _is_cold(entry, study):
+        firsts.setdefault((recording.nerve, recording.side, recording.recording_site), entry)
+    for entry in firsts.values():
+        if not cold(entry.recording, about.anatomy, about.thresholds):
             yield entry
-        seen.add(key)
 
 
 def _slow_latency(study: _Study, criteria: DemyelinationCriteria) -> Iterator[NerveKey]:
-    for entry in _most_distal(study):
+    for entry in study.most_distal:
         recording = entry.recording
         nerve = (recording.nerve, recording.side)
         norm = study.norms.motor_norm(recording.nerve, recording.recording_site)
@@ -189,7 +196,7 @@ def _dispersed(study: _Study, criteria: DemyelinationCriteria) -> Iterator[Nerve
 
 
 def _long(study: _Study, criteria: DemyelinationCriteria) -> Iterator[NerveKey]:
-    for entry in _most_distal(study):
+    for entry in study.most_distal:
         recording = entry.recording
         lasts_ms = entry.motor.total_duration_ms if entry.motor else None
         limit_ms = _duration_limit(entry, criteria.durations)
@@ -214,7 +221,3 @@ def _eligible(study: _Study) -> Iterator[Segment]:
         segment = entry.segment
         if segment.standing is Standing.ELIGIBLE and not segment.crossover:
             yield segment
-
-
-def _is_cold(entry: Evoked, study: _Study) -> bool:
-    return cold(entry.recording, study.about.anatomy, study.about.thresholds) is True

@@ -24,7 +24,13 @@ from gateway.domain.norms import NormTable, Person, person_of
 from gateway.domain.pattern import NO_PATTERN, Evidence, Mimic, Pattern, mimics, pattern
 from gateway.domain.recording import Recording
 from gateway.domain.segments import Segment, motor_sites, segments
-from gateway.domain.sensory import SensoryResult, compared_sides, sensory_normal, sensory_results
+from gateway.domain.sensory import (
+    SensoryGrade,
+    SensoryResult,
+    compared_sides,
+    sensory_normal,
+    sensory_results,
+)
 from gateway.domain.sites import Evoked, evoked
 from gateway.domain.study import DetailStated, Fact, NerveKey, Study, completed
 from gateway.domain.support import MmnSupport, Support, caveats, mmn_support
@@ -164,8 +170,11 @@ def sense(examination: Examination, judging: Judging) -> Examination:
 def _snaps(examination: Examination, key: NerveKey, judging: Judging) -> tuple[SensoryResult, ...]:
     nerve, norms = examination.nerves[key], judging.norms
     anatomy, thresholds = judging.about.anatomy, judging.about.thresholds
+    found = sensory_results(nerve.known, norms, anatomy, thresholds)
+    if key[0] != "ulnar" or all(entry.result is not SensoryGrade.ABNORMAL for entry in found):
+        return found  # nothing that a compressed ulnar nerve could explain
     grading = judging.reference.grading_set
-    entrapped = key[0] == "ulnar" and ulnar_at_elbow(nerve.segments, grading, norms, anatomy, thresholds)
+    entrapped = ulnar_at_elbow(nerve.segments, grading, norms, anatomy, thresholds)
     return sensory_results(nerve.known, norms, anatomy, thresholds, ulnar_entrapped=entrapped)
 
 
