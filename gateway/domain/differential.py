@@ -156,14 +156,16 @@ def _slow_latency(study: _Study, criteria: DemyelinationCriteria) -> Iterator[Ne
         length_mm = next((length for length in lengths if length is not None), None)
         if length_mm is None or abs(length_mm - norm.distance_mm) > tolerance_mm:
             continue
-        carpal_tunnel = nerve[0] == _MEDIAN and not _own_snap_normal(nerve, study)
         above = quotient(100 * (latency_ms - norm.onset_latency_ms), norm.onset_latency_ms, 1)
-        if above >= criteria.latency_above_percent and not carpal_tunnel:
+        if above >= criteria.latency_above_percent and not _carpal_tunnel(nerve, study):
             yield nerve
 
 
-def _own_snap_normal(nerve: NerveKey, study: _Study) -> bool:
-    return own_sensory(nerve, study.sensory, study.about.anatomy) is SensoryGrade.NORMAL
+def _carpal_tunnel(nerve: NerveKey, study: _Study) -> bool:
+    """Whether nothing says that a long median latency is not that of the wrist."""
+    if nerve[0] != _MEDIAN:
+        return False
+    return own_sensory(nerve, study.sensory, study.about.anatomy) is not SensoryGrade.NORMAL
 
 
 def _slow_velocity(study: _Study, criteria: DemyelinationCriteria) -> Iterator[NerveKey]:

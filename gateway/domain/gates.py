@@ -101,9 +101,10 @@ def unknown(segment: Segment, about: Circumstances) -> Iterator[str]:
     """What to keep in mind of a segment that was judged: what nobody recorded or what is not the same."""
     ends = (segment.distal.recording, segment.proximal.recording)
     where = f"{segment.nerve}:{segment.side}"
-    asked_for = any(gate(segment, about) for gate in (submaximal, unproven, proximal_response))
-    for end in ends[:1] if asked_for else ends:
-        if end.stimulus.supramaximal is None:
+    unstated = [end for end in ends if end.stimulus.supramaximal is None]
+    for end in unstated:
+        asked_for = end is ends[1] and closed(segment, about, (submaximal, unproven, proximal_response))
+        if not asked_for:
             yield f"supramaximal_unknown:{where}:{end.stimulation_site}:{end.recording_site}"
     for entry in (segment.distal, segment.proximal):
         if entry.flagged("uncertain_response"):

@@ -89,8 +89,8 @@ def _motor_neuron(evidence: Evidence) -> Iterator[str]:
     judged = [entry.result for entry in evidence.sensory if entry.result is not SensoryGrade.NOT_ASSESSABLE]
     if not judged or any(result is not SensoryGrade.NORMAL for result in judged):
         return
-    low = dict.fromkeys(_low_distal(evidence))
-    if len(low) >= _LOW_NERVES and not blocked_nerves(evidence.findings):
+    low = {} if blocked_nerves(evidence.findings) else dict.fromkeys(_low_distal(evidence))
+    if len(low) >= _LOW_NERVES:
         yield from (f"low_distal_amplitude:{_name(nerve)}" for nerve in low)
 
 
@@ -99,8 +99,9 @@ def _low_distal(evidence: Evidence) -> Iterator[NerveKey]:
         segment = entry.segment
         norm = evidence.norms.motor_norm(segment.nerve, segment.recording_site)
         amplitude = segment.distal_amplitude_mv
-        first = segment.distal_point.site == evidence.about.anatomy.most_distal(segment.nerve)
-        if first and norm and norm.amplitude_mv and amplitude is not None and amplitude < norm.amplitude_mv:
+        if norm is None or not norm.amplitude_mv or amplitude is None or amplitude >= norm.amplitude_mv:
+            continue
+        if segment.distal_point.site == evidence.about.anatomy.most_distal(segment.nerve):
             yield segment.nerve, segment.side
 
 

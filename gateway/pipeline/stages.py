@@ -135,8 +135,8 @@ def compare(nerve: NerveStudy, reference: Reference, details: Sequence[DetailSta
     anatomy, thresholds = reference.anatomy, reference.thresholds
     known = [_completed(entry, details) for entry in nerve.evoked] if details else nerve.evoked
     by_muscle = motor_sites(known, anatomy, thresholds)
-    return replace(
-        nerve,
+    return NerveStudy(
+        evoked=nerve.evoked,
         known=tuple(known),
         sites=tuple(entry for sites in by_muscle.values() for entry in sites),
         segments=tuple(
@@ -260,10 +260,11 @@ def _conclude(examination: Examination, reference: Reference) -> Examination:
 
 def examine(study: Study, reference: Reference) -> Examination:
     """A whole study at once: the same as one fact after the other."""
-    nerves: dict[NerveKey, NerveStudy] = {}
+    series: dict[NerveKey, list[Evoked]] = {}
     for recording in study.recordings:
         key = (recording.nerve, recording.side)
-        nerves[key] = mark(recording, nerves.get(key, NerveStudy()), reference)
+        series.setdefault(key, []).append(evoked(recording, reference.markers))
+    nerves = {key: NerveStudy(evoked=tuple(entries)) for key, entries in series.items()}
     compared = {key: compare(nerve, reference, study.details) for key, nerve in nerves.items()}
     return _conclude(Examination(study=study, nerves=_ordered(compared, reference)), reference)
 
