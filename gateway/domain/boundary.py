@@ -43,11 +43,9 @@ def on_the_limit(
     thresholds: Thresholds,
 ) -> bool:
     """Whether the grade `chosen` under `criteria` may be another within what the marks are sure of."""
-    if segment.proximal.motor is None or segment.distal.motor is None:
+    if chosen.grade in _UNTOUCHED or segment.proximal.motor is None or segment.distal.motor is None:
         return False
-    rules = applicable(segment, criteria, anatomy)
-    if rules is None or chosen.grade in _UNTOUCHED:
-        return False
+    rules = applicable(segment, criteria, anatomy) or ()
     if any(_near_floor(segment, criteria.floor, norms)):
         return True
     values = measures(segment)

@@ -193,8 +193,7 @@ def _numbers(
     unusable = tuple(note for note in _UNUSABLE if note in segment.notes)
     nothing_passes = "no_proximal_response" in segment.notes
     found = {}
-    for criteria in sets:
-        rules = _applicable(criteria, *place)
+    for criteria, rules in _applicable(tuple(sets), *place):
         if rules is None:
             found[criteria.id] = _NOT_LISTED
         elif obstacles := unusable or _obstacles(amplitude_mv, criteria.floor, lower_limit_mv):
@@ -206,7 +205,8 @@ def _numbers(
 
 def applicable(segment: Segment, criteria: CriteriaSet, anatomy: Anatomy) -> tuple[Rule, ...] | None:
     """The rules of a set that are about this segment, highest grade first; None where it is not listed."""
-    return _applicable(criteria, *_place(segment, anatomy))
+    ((_, rules),) = _applicable((criteria,), *_place(segment, anatomy))
+    return rules
 
 
 def _place(segment: Segment, anatomy: Anatomy) -> tuple[str, str, tuple[str, str], str]:
@@ -218,6 +218,12 @@ def _place(segment: Segment, anatomy: Anatomy) -> tuple[str, str, tuple[str, str
 
 @lru_cache(maxsize=4096)  # a laboratory records some fifty segments, under ten sets
 def _applicable(
+    sets: tuple[CriteriaSet, ...], nerve: str, limb: str, ends: tuple[str, str], length: str
+) -> tuple[tuple[CriteriaSet, tuple[Rule, ...] | None], ...]:
+    return tuple((criteria, _rules(criteria, nerve, limb, ends, length)) for criteria in sets)
+
+
+def _rules(
     criteria: CriteriaSet, nerve: str, limb: str, ends: tuple[str, str], length: str
 ) -> tuple[Rule, ...] | None:
     if not _listed(nerve, ends, criteria):

@@ -150,8 +150,10 @@ class MotorNorm:
 
     def velocity_limit(self, distal: str, proximal: str) -> float | None:
         """The lowest normal velocity between two sites, m/s; None when the row has none."""
-        found = (e.limit_m_s for e in self.velocities if (e.distal, e.proximal) == (distal, proximal))
-        return next(found, None)
+        for entry in self.velocities:
+            if entry.distal == distal and entry.proximal == proximal:
+                return entry.limit_m_s
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,7 +97,7 @@ def _sent_any(device: Response | None) -> bool:
     """Whether the machine marked anything, be it that there was no response."""
     if device is None or isinstance(device, NoResponse):
         return device is not None
-    return bool(marked(device))
+    return any(getattr(device, name) is not None for name in device.__slots__)
 
 
 def _filled(device: Response, ours: Response | None) -> tuple[Response, tuple[str, ...]]:

@@ -13,7 +13,7 @@ from gateway.domain.anatomy import Anatomy
 from gateway.domain.assessment import Assessment
 from gateway.domain.checklist import ExaminationPlan, Step, checklist
 from gateway.domain.criteria import CriteriaSet
-from gateway.domain.differential import DemyelinationCriteria, Differential, differential
+from gateway.domain.differential import DemyelinationCriteria, Differential, differentials
 from gateway.domain.entrapment import ulnar_at_elbow
 from gateway.domain.findings import Finding, finding
 from gateway.domain.gates import Circumstances
@@ -209,20 +209,18 @@ def differentiate(examination: Examination, judging: Judging) -> Examination:
     findings, sensory = examination.findings, examination.sensory
     reference, about, norms = judging.reference, judging.about, judging.norms
     sites = [entry for nerve in examination.nerves.values() for entry in nerve.sites]
-    differentials = tuple(
-        differential(criteria, findings, sites, sensory, norms, about) for criteria in reference.differentials
-    )
+    listed = differentials(reference.differentials, findings, sites, sensory, norms, about)
     evidence = Evidence(
         findings=findings,
         sensory=sensory,
-        differentials=differentials,
+        differentials=listed,
         grading=reference.grading_set,
         norms=norms,
         about=about,
     )
     return replace(
         examination,
-        differentials=differentials,
+        differentials=listed,
         pattern=pattern(findings, about),
         mimics=mimics(evidence),
         checklist=checklist(reference.plan, examination.study.recordings),
