@@ -4,7 +4,7 @@ A value on a limit is graded exactly as the source's inequality says; this only 
 within half the 95 % interval of the value, which for marks of a machine is a setting.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Final
 
@@ -48,26 +48,24 @@ def on_the_limit(
     rules = applicable(segment, criteria, anatomy) or ()
     if any(_near_floor(segment, criteria.floor, norms)):
         return True
+    beside = _beside(segment, rules, thresholds)
+    if not beside:
+        return False
     values = measures(segment)
-    beside = _beside(segment, rules, values, thresholds)
-    if not beside or chosen != outcome(rules, values):  # something stands before the rules
+    if chosen != outcome(rules, values):  # something stands before the rules
         return False
     moved = {name: [values[name], *others] for name, others in beside.items()}
     others = (dict(zip(moved, other, strict=True)) for other in product(*moved.values()))
     return any(outcome(rules, values | other).grade is not chosen.grade for other in others)
 
 
-def _beside(
-    segment: Segment,
-    rules: Sequence[Rule],
-    values: Mapping[Measure, float | None],
-    thresholds: Thresholds,
-) -> dict[Measure, set[float]]:
+def _beside(segment: Segment, rules: Sequence[Rule], thresholds: Thresholds) -> dict[Measure, set[float]]:
     """The limits that each measure may reach, and the values next to them."""
     found: dict[Measure, set[float]] = {}
     for rule in rules:
         for entry in rule.conditions:
-            value, measure, limit = values[entry.quantity], entry.quantity, entry.limit
+            measure, limit = entry.quantity, entry.limit
+            value: float | None = getattr(segment, measure)
             if value is not None and near(value, limit, uncertain_by(measure, segment, thresholds)):
                 step = _BESIDE.get(measure, _PERCENT_BESIDE)
                 found.setdefault(measure, set()).update((limit - step, limit, limit + step))

@@ -42,9 +42,6 @@ _MISSING: Final[Mapping[Measure, str]] = {
 }
 
 
-_MEASURED: Final = operator.attrgetter(*_MISSING)
-
-
 class Grade(enum.StrEnum):
     """What the numbers of a segment say under one set; `INDETERMINATE` only after a gate."""
 
@@ -189,14 +186,16 @@ def _numbers(
 ) -> dict[str, Graded]:
     norm = norms.motor_norm(segment.nerve, segment.recording_site)
     lower_limit_mv = norm.amplitude_mv if norm else None
-    amplitude_mv, values, place = segment.distal_amplitude_mv, measures(segment), _place(segment, anatomy)
+    values, place = measures(segment), _place(segment, anatomy)
     unusable = tuple(note for note in _UNUSABLE if note in segment.notes)
     nothing_passes = "no_proximal_response" in segment.notes
     found = {}
     for criteria, rules in _applicable(tuple(sets), *place):
         if rules is None:
             found[criteria.id] = _NOT_LISTED
-        elif obstacles := unusable or _obstacles(amplitude_mv, criteria.floor, lower_limit_mv):
+        elif obstacles := unusable or _obstacles(
+            values["distal_amplitude_mv"], criteria.floor, lower_limit_mv
+        ):
             found[criteria.id] = Graded(Grade.NOT_ASSESSABLE, obstacles)
         else:  # where nothing passes, the highest grade the set knows
             found[criteria.id] = _highest(rules) if nothing_passes else outcome(rules, values)
@@ -242,7 +241,7 @@ def _rules(
 
 def measures(segment: Segment) -> dict[Measure, float | None]:
     """What conditions ask about, of one segment."""
-    return dict(zip(_MISSING, _MEASURED(segment), strict=True))
+    return {name: getattr(segment, name) for name in _MISSING}
 
 
 def outcome(rules: Sequence[Rule], values: Mapping[Measure, float | None]) -> Graded:

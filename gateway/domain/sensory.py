@@ -239,19 +239,20 @@ def compared_sides(results: Sequence[SensoryResult], thresholds: Thresholds) -> 
     Left and right are compared at the same site pair of the same nerve. No result changes: nobody published
     that it may.
     """
-    amplitudes = {(_pair(entry), entry.side): entry.evoked.amplitude for entry in results}
+    amplitudes = {_place(entry, entry.side): entry.evoked.amplitude for entry in results}
     limit = thresholds.side_difference_percent.value
     return tuple(
-        _beside(entry, amplitudes.get((_pair(entry), _OTHER[entry.side])), limit) for entry in results
+        _beside(entry, amplitudes.get(_place(entry, _OTHER[entry.side])), limit) for entry in results
     )
 
 
 _OTHER: Final = {Side.LEFT: Side.RIGHT, Side.RIGHT: Side.LEFT}
 
 
-def _pair(result: SensoryResult) -> tuple[str, str, str]:
+def _place(result: SensoryResult, side: Side) -> tuple[str, Side, str, str]:
+    """The site pair of a result, on a side."""
     recording = result.evoked.recording
-    return recording.nerve, recording.recording_site, recording.stimulation_site
+    return recording.nerve, side, recording.recording_site, recording.stimulation_site
 
 
 def _beside(result: SensoryResult, other: float | None, limit: float) -> SensoryResult:

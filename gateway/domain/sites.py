@@ -20,6 +20,7 @@ from gateway.domain.recording import (
     NoResponse,
     Recording,
     Response,
+    SensoryMarks,
 )
 from gateway.domain.rounding import reduction_percent
 from gateway.domain.thresholds import Thresholds
@@ -51,7 +52,7 @@ class Evoked:
 
     def flagged(self, name: str) -> bool:
         """Whether a quality entry of this name stands against the recording."""
-        return any(entry.name == name for entry in self.quality)
+        return name in [entry.name for entry in self.quality]
 
     @property
     def motor(self) -> MotorMarks | None:
@@ -61,12 +62,12 @@ class Evoked:
     @property
     def amplitude(self) -> float | None:
         """Baseline to negative peak in the modality's unit (mV or uV); 0 for no response."""
-        if self.graded is None:
-            return None
-        if isinstance(self.graded, NoResponse):
-            return 0.0
         marks = self.graded
-        return marks.amplitude_mv if isinstance(marks, MotorMarks) else marks.amplitude_uv
+        if isinstance(marks, MotorMarks):
+            return marks.amplitude_mv
+        if isinstance(marks, SensoryMarks):
+            return marks.amplitude_uv
+        return None if marks is None else 0.0
 
 
 def evoked(recording: Recording, settings: MarkerSettings) -> Evoked:
