@@ -15,7 +15,7 @@ from gateway.domain.criteria import BLOCKS
 from gateway.domain.findings import Finding
 from gateway.domain.gates import Circumstances
 from gateway.domain.norms import NormTable, Status
-from gateway.domain.recording import Side
+from gateway.domain.recording import Recording, Side
 from gateway.domain.rounding import quotient
 from gateway.domain.segments import Segment
 from gateway.domain.sensory import SensoryGrade, SensoryResult
@@ -214,15 +214,14 @@ def _long(study: _Study, criteria: DemyelinationCriteria) -> Iterator[NerveKey]:
     for entry in study.most_distal:
         recording = entry.recording
         lasts_ms = entry.motor.total_duration_ms if entry.motor else None
-        limit_ms = _duration_limit(entry, criteria.durations)
+        limit_ms = None if lasts_ms is None else _duration_limit(recording, criteria.durations)
         if lasts_ms is None or limit_ms is None:
             continue
         if lasts_ms > limit_ms or (criteria.duration_at_limit_counts and lasts_ms == limit_ms):
             yield recording.nerve, recording.side
 
 
-def _duration_limit(entry: Evoked, limits: Iterable[DurationLimit]) -> float | None:
-    recording = entry.recording
+def _duration_limit(recording: Recording, limits: Iterable[DurationLimit]) -> float | None:
     low_hz = recording.filter_hz[0] if recording.filter_hz else None
     for limit in limits:
         same = (limit.nerve, limit.muscle) == (recording.nerve, recording.recording_site)
