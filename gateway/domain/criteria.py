@@ -187,7 +187,7 @@ def _numbers(
     norm = norms.motor_norm(segment.nerve, segment.recording_site)
     lower_limit_mv = norm.amplitude_mv if norm else None
     values, place = measures(segment), _place(segment, anatomy)
-    unusable = tuple(note for note in _UNUSABLE if note in segment.notes)
+    unusable = tuple(note for note in segment.notes if note in _UNUSABLE)
     nothing_passes = "no_proximal_response" in segment.notes
     found = {}
     for criteria, rules in _applicable(tuple(sets), *place):

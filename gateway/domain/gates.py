@@ -99,11 +99,12 @@ def closed(segment: Segment, about: Circumstances, asked: Sequence[Gate] = GATES
 
 def unknown(segment: Segment, about: Circumstances) -> Iterator[str]:
     """What to keep in mind of a segment that was judged: what nobody recorded or what is not the same."""
-    ends = (segment.distal.recording, segment.proximal.recording)
+    distal, proximal = segment.distal.recording, segment.proximal.recording
     where = f"{segment.nerve}:{segment.side}"
-    unstated = [end for end in ends if end.stimulus.supramaximal is None]
-    for end in unstated:
-        asked_for = end is ends[1] and closed(segment, about, (submaximal, unproven, proximal_response))
+    for end in (distal, proximal):
+        if end.stimulus.supramaximal is not None:
+            continue
+        asked_for = end is proximal and closed(segment, about, (submaximal, unproven, proximal_response))
         if not asked_for:
             yield f"supramaximal_unknown:{where}:{end.stimulation_site}:{end.recording_site}"
     for entry in (segment.distal, segment.proximal):
@@ -112,11 +113,11 @@ def unknown(segment: Segment, about: Circumstances) -> Iterator[str]:
             yield f"uncertain_response:{where}:{end.stimulation_site}:{end.recording_site}"
     if segment.cold is None:
         yield f"temperature_unknown:{where}"
-    if any(end.filter_hz is None for end in ends):
+    if distal.filter_hz is None or proximal.filter_hz is None:
         yield f"filter_unknown:{where}"
-    if any(end.montage_id is None for end in ends):
+    if distal.montage_id is None or proximal.montage_id is None:
         yield f"montage_unknown:{where}"
-    if _differ(*ends, "gain_uv_per_div"):
+    if _differ(distal, proximal, "gain_uv_per_div"):
         yield f"gain_differs:{where}"
 
 

@@ -45,9 +45,11 @@ class MedianOverUlnar:
         found: dict[tuple[Side, str], dict[str, float]] = {}
         for entry in sites:
             recording, amplitude_mv = entry.recording, entry.amplitude
+            if recording.nerve != nerve:
+                continue
             named = recording.stimulation_site in where and recording.site_position_mm is None
             weak = recording.stimulus.supramaximal is False  # would hide fibres that cross over
-            if recording.nerve == nerve and named and amplitude_mv is not None and not weak:
+            if named and amplitude_mv is not None and not weak:
                 muscle = found.setdefault((recording.side, recording.recording_site), {})
                 muscle[recording.stimulation_site] = amplitude_mv
         return cls(found)

@@ -97,7 +97,7 @@ class Segment:
 
 def point(recording: Recording) -> SitePoint:
     """The stimulation point of a recording."""
-    return SitePoint(site=recording.stimulation_site, position_mm=recording.site_position_mm)
+    return SitePoint(recording.stimulation_site, recording.site_position_mm)
 
 
 def motor_sites(
