@@ -7,7 +7,6 @@ width granted to the machine's.
 
 import math
 from collections.abc import Iterator
-from dataclasses import fields
 from typing import Final
 
 from gateway.domain.markers import MarkerSettings, Marking
@@ -34,7 +33,7 @@ def disagreements(device: Response, marking: Marking, settings: MarkerSettings) 
 
 def marked(marks: Marks) -> tuple[str, ...]:
     """The quantities that have a value."""
-    return tuple(entry.name for entry in fields(marks) if getattr(marks, entry.name) is not None)
+    return tuple(name for name in marks.__slots__ if getattr(marks, name) is not None)
 
 
 def _differing(device: Marks, ours: Marks, marking: Marking, settings: MarkerSettings) -> Iterator[Quality]:

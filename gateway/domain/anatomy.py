@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway.domain.plausibility import check_name, check_segment
 from gateway.domain.recording import Modality, Recording
@@ -91,8 +91,7 @@ class Branch:
         _check_mdc(self.mdc)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SitePoint:
+class SitePoint(NamedTuple):
     """A stimulation point: a named site, or (inching) a position beyond it, in mm from the electrode."""
 
     site: str
@@ -184,14 +183,15 @@ class Anatomy:
 
     def falls_in_health(self, nerve: str, distal: SitePoint, proximal: SitePoint) -> bool:
         """Whether the response is known to fall between two points of a healthy nerve."""
-        known = {(entry.distal, entry.proximal) for entry in self.nerves[nerve].physiological}
-        return bool(known.intersection(self.named_segments(nerve, distal, proximal)))
+        known = self.nerves[nerve].physiological
+        touched = self.named_segments(nerve, distal, proximal) if known else ()
+        return any((entry.distal, entry.proximal) in touched for entry in known)
 
     def standing(self, nerve: str, distal: SitePoint, proximal: SitePoint) -> Standing:
         """Whether the segment between two points may count, by the compression sites it touches."""
-        excluded = {(entry.distal, entry.proximal) for entry in self.nerves[nerve].excluded}
+        excluded = self.nerves[nerve].excluded
         touched = self.named_segments(nerve, distal, proximal)
-        if not excluded.intersection(touched):
+        if not any((entry.distal, entry.proximal) in touched for entry in excluded):
             return Standing.ELIGIBLE
         return Standing.COMPRESSION_SITE if len(touched) == 1 else Standing.CONTAMINATED
 

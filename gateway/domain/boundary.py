@@ -4,7 +4,7 @@ A value on a limit is graded exactly as the source's inequality says; this only 
 within half the 95 % interval of the value, which for marks of a machine is a setting.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Final
 
@@ -32,6 +32,7 @@ _BESIDE: Final[dict[str, float]] = {"amplitude_ratio": 0.001, "distal_amplitude_
 _PERCENT_BESIDE: Final = 0.1
 # Finer than any value: keeps the binary noise of a difference out of the comparison.
 _EXACT_DECIMALS: Final = 6
+_FINEST: Final = 1e-6
 
 
 def on_the_limit(
@@ -43,41 +44,40 @@ def on_the_limit(
     thresholds: Thresholds,
 ) -> bool:
     """Whether the grade `chosen` under `criteria` may be another within what the marks are sure of."""
-    if segment.proximal.motor is None or segment.distal.motor is None:
+    if chosen.grade in _UNTOUCHED or segment.proximal.motor is None or segment.distal.motor is None:
         return False
-    rules = applicable(segment, criteria, anatomy)
-    if rules is None or chosen.grade in _UNTOUCHED:
-        return False
+    rules = applicable(segment, criteria, anatomy) or ()
     if any(_near_floor(segment, criteria.floor, norms, thresholds)):
         return True
+    beside = _beside(segment, rules, thresholds)
+    if not beside:
+        return False
     values = measures(segment)
-    beside = _beside(segment, rules, values, thresholds)
-    if not beside or chosen != outcome(rules, values):  # something stands before the rules
+    if chosen != outcome(rules, values):  # something stands before the rules
         return False
     moved = {name: [values[name], *others] for name, others in beside.items()}
     others = (dict(zip(moved, other, strict=True)) for other in product(*moved.values()))
     return any(outcome(rules, values | other).grade is not chosen.grade for other in others)
 
 
-def _beside(
-    segment: Segment,
-    rules: Sequence[Rule],
-    values: Mapping[Measure, float | None],
-    thresholds: Thresholds,
-) -> dict[Measure, list[float]]:
+def _beside(segment: Segment, rules: Sequence[Rule], thresholds: Thresholds) -> dict[Measure, set[float]]:
     """The limits that each measure may reach, and the values next to them."""
-    found: dict[Measure, list[float]] = {}
-    for entry in dict.fromkeys(condition for rule in rules for condition in rule.conditions):
-        value, measure, limit = values[entry.quantity], entry.quantity, entry.limit
-        if value is not None and near(value, limit, uncertain_by(measure, segment, thresholds)):
-            step = _BESIDE.get(measure, _PERCENT_BESIDE)
-            found.setdefault(measure, []).extend((limit - step, limit, limit + step))
+    found: dict[Measure, set[float]] = {}
+    for rule in rules:
+        for entry in rule.conditions:
+            measure, limit = entry.quantity, entry.limit
+            value: float | None = getattr(segment, measure)
+            if value is not None and near(value, limit, uncertain_by(measure, segment, thresholds)):
+                step = _BESIDE.get(measure, _PERCENT_BESIDE)
+                found.setdefault(measure, set()).update((limit - step, limit, limit + step))
     return found
 
 
 def near(value: float, limit: float, width: float) -> bool:
     """Whether a limit is within `width` of a value."""
     distance = abs(value - limit)
+    if distance > width + _FINEST:
+        return False
     return distance <= width or half_up(distance, _EXACT_DECIMALS) <= width
 
 

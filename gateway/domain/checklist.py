@@ -80,11 +80,11 @@ def _sites(plan: ExaminationPlan) -> tuple[tuple[Site, tuple[str | None, ...]], 
 
 
 def _key(site: Site) -> tuple[str | None, ...]:
-    return site.modality, site.nerve, site.side, site.stimulation_site, site.recording_site
+    return site.nerve, site.side, site.stimulation_site, site.recording_site
 
 
 def _place(recording: Recording) -> tuple[str | None, ...]:
-    head = (recording.modality, recording.nerve, recording.side)
+    """What a recording is known by; a SNAP counts at any site pair."""
     if recording.modality is Modality.SENSORY:
-        return *head, None, None
-    return *head, recording.stimulation_site, recording.recording_site
+        return recording.nerve, recording.side, None, None
+    return recording.nerve, recording.side, recording.stimulation_site, recording.recording_site

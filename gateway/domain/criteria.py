@@ -177,10 +177,14 @@ class Rule:
         apart = (
             {self.limb, other.limb} == {"upper", "lower"}
             or {self.length, other.length} == {"long", "short"}
-            or (self.proximal_sites and other.proximal_sites)
-            and not set(self.proximal_sites).intersection(other.proximal_sites)
-            or (self.segments and other.segments)
-            and not any(mine.meets(its) for mine in self.segments for its in other.segments)
+            or (
+                (self.proximal_sites and other.proximal_sites)
+                and not set(self.proximal_sites).intersection(other.proximal_sites)
+            )
+            or (
+                (self.segments and other.segments)
+                and not any(mine.meets(its) for mine in self.segments for its in other.segments)
+            )
         )
         return not apart
 
@@ -243,6 +247,8 @@ class Graded:
 
 _NONE: Final = Graded(Grade.NONE)
 _NOT_LISTED: Final = Graded(Grade.NOT_LISTED)
+# Notes of a distal response that is absent or unmarked; a segment has one of them at most.
+_UNUSABLE: Final = ("unmarkable", "no_distal_response")
 _CROSSOVER: Final = Graded(Grade.NOT_LISTED, ("muscle_of_another_nerve",))
 
 
@@ -256,45 +262,62 @@ def grades(
 ) -> dict[str, Graded]:
     """What the numbers of `segment` say under each of `sets`."""
     if segment.standing is not Standing.ELIGIBLE:
-        return {criteria.id: Graded(Grade.EXCLUDED_SITE, (str(segment.standing),)) for criteria in sets}
+        excluded = Graded(Grade.EXCLUDED_SITE, (str(segment.standing),))
+        return {criteria.id: excluded for criteria in sets}
     if segment.crossover:
         return {criteria.id: _CROSSOVER for criteria in sets}
+    return _numbers(segment, sets, norms, anatomy)
+
+
+def numbers_say_block(segment: Segment, criteria: CriteriaSet, norms: NormTable, anatomy: Anatomy) -> bool:
+    """Whether the numbers would be a block under `criteria` if the segment were not at an excluded site."""
+    if segment.crossover:
+        return False
+    return _numbers(segment, (criteria,), norms, anatomy)[criteria.id].grade in BLOCKS
+
+
+def _numbers(
+    segment: Segment, sets: Iterable[CriteriaSet], norms: NormTable, anatomy: Anatomy
+) -> dict[str, Graded]:
     norm = norms.motor_norm(segment.nerve, segment.recording_site)
     lower_limit_mv = norm.amplitude_mv if norm else None
-    values = measures(segment)
+    values, place = measures(segment), _place(segment, anatomy)
+    unusable = tuple(note for note in segment.notes if note in _UNUSABLE)
+    nothing_passes = "no_proximal_response" in segment.notes
     found = {}
-    for criteria in sets:
-        rules = applicable(segment, criteria, anatomy)
-        found[criteria.id] = _graded(segment, criteria.floor, rules, values, lower_limit_mv)
+    for criteria, rules in _applicable(tuple(sets), *place):
+        if rules is None:
+            found[criteria.id] = _NOT_LISTED
+        elif obstacles := unusable or _obstacles(
+            values["distal_amplitude_mv"], criteria.floor, lower_limit_mv
+        ):
+            found[criteria.id] = Graded(Grade.NOT_ASSESSABLE, obstacles)
+        else:  # where nothing passes, the highest grade the set knows
+            found[criteria.id] = _highest(rules) if nothing_passes else outcome(rules, values)
     return found
-
-
-def _graded(
-    segment: Segment,
-    floor: Floor,
-    rules: Sequence[Rule] | None,
-    values: Mapping[Measure, float | None],
-    lower_limit_mv: float | None,
-) -> Graded:
-    if rules is None:
-        return _NOT_LISTED
-    obstacles = _obstacles(segment, floor, lower_limit_mv)
-    if obstacles:
-        return Graded(Grade.NOT_ASSESSABLE, obstacles)
-    if "no_proximal_response" in segment.notes:  # nothing passes: the highest grade the set knows
-        return _highest(rules)
-    return outcome(rules, values)
 
 
 def applicable(segment: Segment, criteria: CriteriaSet, anatomy: Anatomy) -> tuple[Rule, ...] | None:
     """The rules of a set that are about this segment, highest grade first; None where it is not listed."""
+    ((_, rules),) = _applicable((criteria,), *_place(segment, anatomy))
+    return rules
+
+
+def _place(segment: Segment, anatomy: Anatomy) -> tuple[str, str, tuple[str, str], str]:
+    """All that rules ask about where a segment lies."""
     ends = anatomy.ends(segment.nerve, segment.distal_point, segment.proximal_point)
     limb = anatomy.nerves[segment.nerve].limb
-    return _applicable(criteria, segment.nerve, limb, ends, "short" if segment.inching else "long")
+    return segment.nerve, limb, ends, "short" if segment.inching else "long"
 
 
 @lru_cache(maxsize=4096)  # a laboratory records some fifty segments, under ten sets
 def _applicable(
+    sets: tuple[CriteriaSet, ...], nerve: str, limb: str, ends: tuple[str, str], length: str
+) -> tuple[tuple[CriteriaSet, tuple[Rule, ...] | None], ...]:
+    return tuple((criteria, _rules(criteria, nerve, limb, ends, length)) for criteria in sets)
+
+
+def _rules(
     criteria: CriteriaSet, nerve: str, limb: str, ends: tuple[str, str], length: str
 ) -> tuple[Rule, ...] | None:
     if not _listed(nerve, ends, criteria):
@@ -313,7 +336,7 @@ def _applicable(
 
 def measures(segment: Segment) -> dict[Measure, float | None]:
     """What conditions ask about, of one segment."""
-    return dict(zip(_MISSING, _MEASURED(segment), strict=True))
+    return {name: getattr(segment, name) for name in _MISSING}
 
 
 def outcome(rules: Sequence[Rule], values: Mapping[Measure, float | None]) -> Graded:
@@ -355,18 +378,14 @@ def percent_of_limit(amplitude_mv: float, lower_limit_mv: float) -> float:
     return quotient(scaled(amplitude_mv, 2), lower_limit_mv, 1)
 
 
-def _obstacles(segment: Segment, floor: Floor, lower_limit_mv: float | None) -> tuple[str, ...]:
-    """Why the distal response cannot carry a comparison: absent, unmarked, or below the floor."""
-    for note in ("unmarkable", "no_distal_response"):
-        if note in segment.notes:
-            return (note,)
-    amplitude = segment.distal_amplitude_mv
-    if amplitude is None:
+def _obstacles(amplitude_mv: float | None, floor: Floor, lower_limit_mv: float | None) -> tuple[str, ...]:
+    """Why the distal amplitude cannot carry a comparison: not known, or below the floor."""
+    if amplitude_mv is None:
         return ("amplitude_missing",)
-    low = floor.amplitude_mv is not None and not floor.amplitude_mv.holds(amplitude)
+    low = floor.amplitude_mv is not None and not floor.amplitude_mv.holds(amplitude_mv)
     if floor.percent_of_lower_limit is None:
         return ("below_distal_floor",) if low else ()
     if not lower_limit_mv:
         return ("below_distal_floor", "norm_missing") if low else ("norm_missing",)
-    low |= not floor.percent_of_lower_limit.holds(percent_of_limit(amplitude, lower_limit_mv))
+    low |= not floor.percent_of_lower_limit.holds(percent_of_limit(amplitude_mv, lower_limit_mv))
     return ("below_distal_floor",) if low else ()

@@ -6,7 +6,7 @@ sites never count.
 """
 
 import enum
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +16,7 @@ from gateway.domain.findings import Finding
 from gateway.domain.gates import Circumstances
 from gateway.domain.norms import NormTable, Status
 from gateway.domain.plausibility import Range, check_numbers
+from gateway.domain.recording import Recording
 from gateway.domain.rounding import quotient
 from gateway.domain.segments import Segment
 from gateway.domain.sensory import SensoryGrade, SensoryResult
@@ -99,31 +100,41 @@ class Differential:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Study:
+    """What lists ask of a study; `latencies` and `velocities` in percent beyond the limit of the table."""
+
     findings: Sequence[Finding]
-    sites: Sequence[Evoked]
+    eligible: Sequence[Segment]
+    most_distal: Sequence[Evoked]
+    latencies: Sequence[tuple[NerveKey, float]]
+    velocities: Sequence[tuple[NerveKey, float]]
     sensory: Sequence[SensoryResult]
-    norms: NormTable
     about: Circumstances
 
 
-def differential(
-    criteria: DemyelinationCriteria,
+def differentials(
+    lists: Iterable[DemyelinationCriteria],
     findings: Sequence[Finding],
-    sites: Sequence[Evoked],
+    sites: Iterable[Evoked],
     sensory: Sequence[SensoryResult],
     norms: NormTable,
     about: Circumstances,
-) -> Differential:
-    """What the study shows of each item of `criteria`; `sites` are the used motor recordings."""
-    study = _Study(findings=findings, sites=sites, sensory=sensory, norms=norms, about=about)
-    asked = {
-        Item.DISTAL_LATENCY: _slow_latency,
-        Item.VELOCITY: _slow_velocity,
-        Item.BLOCK: _blocked,
-        Item.DISPERSION: _dispersed,
-        Item.DISTAL_DURATION: _long,
-    }
-    items = {item: tuple(dict.fromkeys(found(study, criteria))) for item, found in asked.items()}
+) -> tuple[Differential, ...]:
+    """What the study shows of each item of each list; `sites` are the used motor recordings."""
+    eligible, most_distal = tuple(_eligible(findings)), tuple(_most_distal(sites, about))
+    study = _Study(
+        findings=findings,
+        eligible=eligible,
+        most_distal=most_distal,
+        latencies=tuple(_latencies(most_distal, norms, about)),
+        velocities=tuple(_velocities(eligible, norms)),
+        sensory=sensory,
+        about=about,
+    )
+    return tuple(_differential(criteria, study) for criteria in lists)
+
+
+def _differential(criteria: DemyelinationCriteria, study: _Study) -> Differential:
+    items = {item: tuple(dict.fromkeys(found(study, criteria))) for item, found in _ASKED.items()}
     return Differential(criteria=criteria, items=items, support=_support(items))
 
 
@@ -141,49 +152,60 @@ def _support(items: Mapping[Item, tuple[NerveKey, ...]]) -> Demyelination:
     return Demyelination.WEAK
 
 
-def _most_distal(study: _Study) -> Iterator[Evoked]:
+def _most_distal(sites: Iterable[Evoked], about: Circumstances) -> Iterator[Evoked]:
     """The recordings from the distal site of each nerve, in a warm limb."""
-    for entry in study.sites:
+    for entry in sites:
         recording = entry.recording
-        distal = study.about.anatomy.most_distal(recording.nerve)
+        distal = about.anatomy.most_distal(recording.nerve)
         named = recording.stimulation_site == distal and recording.site_position_mm is None
-        if named and not _is_cold(entry, study):
+        if named and not cold(recording, about.anatomy, about.thresholds):
             yield entry
 
 
-def _slow_latency(study: _Study, criteria: DemyelinationCriteria) -> Iterator[NerveKey]:
-    for entry in _most_distal(study):
+def _latencies(
+    most_distal: Iterable[Evoked], norms: NormTable, about: Circumstances
+) -> Iterator[tuple[NerveKey, float]]:
+    """By how many percent each distal latency that may be judged is above its limit."""
+    for entry in most_distal:
         recording = entry.recording
-        nerve = (recording.nerve, recording.side)
-        norm = study.norms.motor_norm(recording.nerve, recording.recording_site)
+        norm = norms.motor_norm(recording.nerve, recording.recording_site)
         latency_ms = entry.motor.onset_latency_ms if entry.motor else None
         if norm is None or not norm.onset_latency_ms or norm.distance_mm is None or latency_ms is None:
             continue
-        tolerance_mm = study.about.thresholds.latency_distance_mm.value
+        tolerance_mm = about.thresholds.latency_distance_mm.value
         lengths = (recording.distance_to_recording_mm, recording.distance_mm)
         length_mm = next((length for length in lengths if length is not None), None)
-        if length_mm is None or abs(length_mm - norm.distance_mm) > tolerance_mm:
-            continue
-        carpal_tunnel = nerve[0] == _MEDIAN and not _own_snap_normal(nerve, study)
-        above = quotient(100 * (latency_ms - norm.onset_latency_ms), norm.onset_latency_ms, 1)
-        if above >= criteria.latency_above_percent and not carpal_tunnel:
+        if length_mm is not None and abs(length_mm - norm.distance_mm) <= tolerance_mm:
+            above = quotient(100 * (latency_ms - norm.onset_latency_ms), norm.onset_latency_ms, 1)
+            yield (recording.nerve, recording.side), above
+
+
+def _slow_latency(study: _Study, criteria: DemyelinationCriteria) -> Iterator[NerveKey]:
+    for nerve, above in study.latencies:
+        if above >= criteria.latency_above_percent and not _carpal_tunnel(nerve, study):
             yield nerve
 
 
-def _own_snap_normal(nerve: NerveKey, study: _Study) -> bool:
-    return own_sensory(nerve, study.sensory, study.about.anatomy) is SensoryGrade.NORMAL
+def _carpal_tunnel(nerve: NerveKey, study: _Study) -> bool:
+    """Whether nothing says that a long median latency is not that of the wrist."""
+    if nerve[0] != _MEDIAN:
+        return False
+    return own_sensory(nerve, study.sensory, study.about.anatomy) is not SensoryGrade.NORMAL
 
 
-def _slow_velocity(study: _Study, criteria: DemyelinationCriteria) -> Iterator[NerveKey]:
-    for segment in _eligible(study):
-        norm = study.norms.motor_norm(segment.nerve, segment.recording_site)
+def _velocities(eligible: Iterable[Segment], norms: NormTable) -> Iterator[tuple[NerveKey, float]]:
+    """By how many percent each velocity that may be judged is below its limit."""
+    for segment in eligible:
+        norm = norms.motor_norm(segment.nerve, segment.recording_site)
         ends = (segment.distal_point.site, segment.proximal_point.site)
         limit = norm.velocity_limit(*ends) if norm and not segment.inching else None
         velocity = segment.conduction_velocity_m_s
         if limit and velocity is not None and not segment.cold:
-            below = quotient(100 * (limit - velocity), limit, 1)
-            if below >= criteria.velocity_below_percent:
-                yield segment.nerve, segment.side
+            yield (segment.nerve, segment.side), quotient(100 * (limit - velocity), limit, 1)
+
+
+def _slow_velocity(study: _Study, criteria: DemyelinationCriteria) -> Iterator[NerveKey]:
+    return (nerve for nerve, below in study.velocities if below >= criteria.velocity_below_percent)
 
 
 def _blocked(study: _Study, criteria: DemyelinationCriteria) -> Iterator[NerveKey]:
@@ -193,7 +215,7 @@ def _blocked(study: _Study, criteria: DemyelinationCriteria) -> Iterator[NerveKe
 
 
 def _dispersed(study: _Study, criteria: DemyelinationCriteria) -> Iterator[NerveKey]:
-    for segment in _eligible(study):
+    for segment in study.eligible:
         increase = segment.duration_increase_percent
         if increase is None or segment.cold:
             continue
@@ -204,18 +226,17 @@ def _dispersed(study: _Study, criteria: DemyelinationCriteria) -> Iterator[Nerve
 
 
 def _long(study: _Study, criteria: DemyelinationCriteria) -> Iterator[NerveKey]:
-    for entry in _most_distal(study):
+    for entry in study.most_distal:
         recording = entry.recording
         lasts_ms = entry.motor.total_duration_ms if entry.motor else None
-        limit_ms = _duration_limit(entry, criteria.durations)
+        limit_ms = None if lasts_ms is None else _duration_limit(recording, criteria.durations)
         if lasts_ms is None or limit_ms is None:
             continue
         if lasts_ms > limit_ms or (criteria.duration_at_limit_counts and lasts_ms == limit_ms):
             yield recording.nerve, recording.side
 
 
-def _duration_limit(entry: Evoked, limits: Iterable[DurationLimit]) -> float | None:
-    recording = entry.recording
+def _duration_limit(recording: Recording, limits: Iterable[DurationLimit]) -> float | None:
     low_hz = recording.filter_hz[0] if recording.filter_hz else None
     for limit in limits:
         same = (limit.nerve, limit.muscle) == (recording.nerve, recording.recording_site)
@@ -224,12 +245,17 @@ def _duration_limit(entry: Evoked, limits: Iterable[DurationLimit]) -> float | N
     return None
 
 
-def _eligible(study: _Study) -> Iterator[Segment]:
-    for entry in study.findings:
+def _eligible(findings: Iterable[Finding]) -> Iterator[Segment]:
+    for entry in findings:
         segment = entry.segment
         if segment.standing is Standing.ELIGIBLE and not segment.crossover:
             yield segment
 
 
-def _is_cold(entry: Evoked, study: _Study) -> bool:
-    return cold(entry.recording, study.about.anatomy, study.about.thresholds) is True
+_ASKED: Final[Mapping[Item, Callable[[_Study, DemyelinationCriteria], Iterator[NerveKey]]]] = {
+    Item.DISTAL_LATENCY: _slow_latency,
+    Item.VELOCITY: _slow_velocity,
+    Item.BLOCK: _blocked,
+    Item.DISPERSION: _dispersed,
+    Item.DISTAL_DURATION: _long,
+}

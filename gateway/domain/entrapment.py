@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from gateway.domain.anatomy import Anatomy, SitePoint, Standing
-from gateway.domain.criteria import BLOCKS, CriteriaSet, grade
+from gateway.domain.anatomy import Anatomy, SitePoint
+from gateway.domain.criteria import CriteriaSet, numbers_say_block
 from gateway.domain.norms import NormTable
 from gateway.domain.segments import Segment, compare
 from gateway.domain.temperature import cold
@@ -36,7 +36,7 @@ def ulnar_at_elbow(
     steps = [entry for entry in segments if _within_elbow(entry, anatomy)]
     across = (*steps, *_joined(steps, anatomy, thresholds))
     return any(
-        _blocked(entry, criteria, norms, anatomy) or _slow(entry, norms, anatomy, thresholds)
+        numbers_say_block(entry, criteria, norms, anatomy) or _slow(entry, norms, anatomy, thresholds)
         for entry in across
     )
 
@@ -56,11 +56,6 @@ def _joined(steps: Sequence[Segment], anatomy: Anatomy, thresholds: Thresholds) 
             # Its `distance_mm` is only that of the last step.
             recording = replace(last.proximal.recording, distance_mm=None)
             yield compare(first.distal, replace(last.proximal, recording=recording), anatomy, thresholds)
-
-
-def _blocked(segment: Segment, criteria: CriteriaSet, norms: NormTable, anatomy: Anatomy) -> bool:
-    not_excluded = replace(segment, standing=Standing.ELIGIBLE)
-    return grade(not_excluded, criteria, norms, anatomy).grade in BLOCKS
 
 
 def _slow(segment: Segment, norms: NormTable, anatomy: Anatomy, thresholds: Thresholds) -> bool:

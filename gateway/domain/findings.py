@@ -56,9 +56,8 @@ def finding(
     gated, gates = _gated(segment, chosen.grade, about)
     criteria = next(entry for entry in sets if entry.id == grading)
     near = on_the_limit(segment, criteria, chosen, norms, about.anatomy, about.thresholds)
-    reasons = dict.fromkeys((*chosen.reasons, *gates, *_remarks(segment, about)))
-    if near:
-        reasons["on_the_limit"] = None
+    limit = ("on_the_limit",) if near else ()
+    reasons = tuple(dict.fromkeys((*chosen.reasons, *gates, *_remarks(segment, about), *limit)))
     return Finding(
         segment=segment,
         grades={name: entry.grade for name, entry in graded.items()},
@@ -66,8 +65,8 @@ def finding(
         finding=gated,
         gates=gates,
         doubts=_doubts(segment, graded.values(), about),
-        reasons=tuple(reasons),
-        actions=unique(_asked(segment, chosen.grade, gated, tuple(reasons), about)),
+        reasons=reasons,
+        actions=unique(_asked(segment, chosen.grade, gated, reasons, about)),
     )
 
 

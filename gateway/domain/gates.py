@@ -101,26 +101,27 @@ def closed(segment: Segment, about: Circumstances, asked: Sequence[Gate] = GATES
 def unknown(segment: Segment, about: Circumstances) -> Iterator[str]:
     """What to keep in mind of a segment that was judged: what nobody recorded or what is not the same."""
     where = f"{segment.nerve}:{segment.side}"
-    asked_for = any(gate(segment, about) for gate in (submaximal, unproven, proximal_response))
     for entry in (segment.distal, segment.proximal):
         end = entry.recording
         site = f"{where}:{end.stimulation_site}:{end.recording_site}"
-        if end.stimulus.supramaximal is None and not (asked_for and entry is segment.proximal):
-            yield f"supramaximal_unknown:{site}"
+        if end.stimulus.supramaximal is None:
+            asked = (submaximal, unproven, proximal_response) if entry is segment.proximal else ()
+            if not closed(segment, about, asked):
+                yield f"supramaximal_unknown:{site}"
         if entry.flagged("uncertain_response"):
             yield f"uncertain_response:{site}"
     yield from (f"{caveat}:{where}" for caveat in _set_up_unknown(segment))
 
 
 def _set_up_unknown(segment: Segment) -> Iterator[str]:
-    ends = (segment.distal.recording, segment.proximal.recording)
+    distal, proximal = segment.distal.recording, segment.proximal.recording
     for name, caveat in _UNKNOWN_AT_EITHER.items():
-        if any(getattr(end, name) is None for end in ends):
+        if getattr(distal, name) is None or getattr(proximal, name) is None:
             yield caveat
     for name, caveat in _UNKNOWN_AT_ONE.items():
-        if sum(getattr(end, name) is None for end in ends) == 1:
+        if (getattr(distal, name) is None) is not (getattr(proximal, name) is None):
             yield caveat
-    if _differ(*ends, "gain_uv_per_div"):
+    if _differ(distal, proximal, "gain_uv_per_div"):
         yield "gain_differs"
 
 

@@ -45,8 +45,10 @@ class MedianOverUlnar:
         found: dict[tuple[Side, str], dict[str, Evoked]] = {}
         for entry in sites:
             recording = entry.recording
+            if recording.nerve != nerve:
+                continue
             named = recording.stimulation_site in where and recording.site_position_mm is None
-            if recording.nerve == nerve and named and entry.amplitude is not None:
+            if named and entry.amplitude is not None:
                 muscle = found.setdefault((recording.side, recording.recording_site), {})
                 muscle[recording.stimulation_site] = entry
         return cls(found)

@@ -123,7 +123,7 @@ class Stratum:
     @property
     def narrowness(self) -> int:
         """How many things it asks; of two rows the one that asks more is the more specific."""
-        return len(self._answers(Person()))
+        return sum(map(bool, (self.age_years, self.height_cm, self.bmi, self.sex)))
 
     def _answers(self, person: Person) -> dict[str, bool | None]:
         answers: dict[str, bool | None] = {}
@@ -174,8 +174,10 @@ class MotorNorm:
 
     def velocity_limit(self, distal: str, proximal: str) -> float | None:
         """The lowest normal velocity between two sites, m/s; None when the row has none."""
-        found = (e.limit_m_s for e in self.velocities if (e.distal, e.proximal) == (distal, proximal))
-        return next(found, None)
+        for entry in self.velocities:
+            if entry.distal == distal and entry.proximal == proximal:
+                return entry.limit_m_s
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,19 +262,23 @@ class NormTable:
         """
         rows: tuple[MotorNorm | SensoryNorm, ...] = (*self.motor, *self.sensory)
         strata = [(row.stratum, self._on(row)) for row in rows if row.stratum and row.nerve in nerves]
-        possible = [(stratum, on) for stratum, on in strata if stratum.holds(person) is not False]
-        off = () if all(on for _, on in possible) else (f"norm_strata_unverified:{self.id}",)
-        unknown = dict.fromkeys(what for stratum, on in possible if on for what in stratum.unknown(person))
-        return (*off, *(f"norm_stratum_unknown:{what}" for what in unknown))
+        off = any(not on and stratum.holds(person) is not False for stratum, on in strata)
+        possible = (stratum for stratum, on in strata if on and stratum.holds(person) is not False)
+        unknown = dict.fromkeys(what for stratum in possible for what in stratum.unknown(person))
+        unverified = (f"norm_strata_unverified:{self.id}",) if off else ()
+        return (*unverified, *(f"norm_stratum_unknown:{what}" for what in unknown))
 
     def motor_norm(self, nerve: str, muscle: str) -> MotorNorm | None:
         """The row of a nerve over a muscle; None when the table has none."""
-        return next((row for row in self.motor if (row.nerve, row.muscle) == (nerve, muscle)), None)
+        for row in self.motor:
+            if row.nerve == nerve and row.muscle == muscle:
+                return row
+        return None
 
     def sensory_norm(self, nerve: str, stimulation_site: str, recording_site: str) -> SensoryNorm | None:
         """The row of a sensory nerve for this site pair and direction; None when the table has none."""
         for row in self.sensory:
-            sites_match = stimulation_site in row.stimulation_sites and recording_site == row.recording_site
-            if row.nerve == nerve and sites_match:
+            same_nerve = row.nerve == nerve and row.recording_site == recording_site
+            if same_nerve and stimulation_site in row.stimulation_sites:
                 return row
         return None

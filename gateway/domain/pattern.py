@@ -5,11 +5,11 @@ report for. A mimic is named when the study shows something that speaks for it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from gateway.domain.anatomy import Standing
-from gateway.domain.criteria import BLOCKS, UNASSESSABLE, CriteriaSet, grade
+from gateway.domain.criteria import UNASSESSABLE, CriteriaSet, numbers_say_block
 from gateway.domain.differential import Demyelination, Differential
 from gateway.domain.findings import Finding
 from gateway.domain.gates import Circumstances
@@ -89,8 +89,8 @@ def _motor_neuron(evidence: Evidence) -> Iterator[str]:
     judged = [entry.result for entry in evidence.sensory if entry.result is not SensoryGrade.NOT_ASSESSABLE]
     if not judged or any(result is not SensoryGrade.NORMAL for result in judged):
         return
-    low = dict.fromkeys(_low_distal(evidence))
-    if len(low) >= _LOW_NERVES and not blocked_nerves(evidence.findings):
+    low = {} if blocked_nerves(evidence.findings) else dict.fromkeys(_low_distal(evidence))
+    if len(low) >= _LOW_NERVES:
         yield from (f"low_distal_amplitude:{_name(nerve)}" for nerve in low)
 
 
@@ -99,8 +99,9 @@ def _low_distal(evidence: Evidence) -> Iterator[NerveKey]:
         segment = entry.segment
         norm = evidence.norms.motor_norm(segment.nerve, segment.recording_site)
         amplitude = segment.distal_amplitude_mv
-        first = segment.distal_point.site == evidence.about.anatomy.most_distal(segment.nerve)
-        if first and norm and norm.amplitude_mv and amplitude is not None and amplitude < norm.amplitude_mv:
+        if norm is None or not norm.amplitude_mv or amplitude is None or amplitude >= norm.amplitude_mv:
+            continue
+        if segment.distal_point.site == evidence.about.anatomy.most_distal(segment.nerve):
             yield segment.nerve, segment.side
 
 
@@ -125,12 +126,11 @@ def _compression(evidence: Evidence) -> Iterator[str]:
             yield f"sensory_abnormal_at_entrapment:{result.nerve}:{result.side}"
     for entry in evidence.findings:
         segment = entry.segment
-        if segment.standing is Standing.COMPRESSION_SITE:
-            free = replace(segment, standing=Standing.ELIGIBLE)
-            grades = grade(free, evidence.grading, evidence.norms, evidence.about.anatomy)
-            if grades.grade in BLOCKS:
-                ends = f"{segment.distal_point.site}:{segment.proximal_point.site}"
-                yield f"block_at_compression_site:{segment.nerve}:{segment.side}:{ends}"
+        if segment.standing is not Standing.COMPRESSION_SITE:
+            continue
+        if numbers_say_block(segment, evidence.grading, evidence.norms, evidence.about.anatomy):
+            ends = f"{segment.distal_point.site}:{segment.proximal_point.site}"
+            yield f"block_at_compression_site:{segment.nerve}:{segment.side}:{ends}"
 
 
 def _with_reason(reason: str, evidence: Evidence) -> Iterator[str]:

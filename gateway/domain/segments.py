@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Final, Literal
+from typing import Final, Literal, TypedDict
 
 from gateway.domain.anatomy import Anatomy, SitePoint, Standing
 from gateway.domain.recording import Modality, MotorMarks, Recording, Side
@@ -97,7 +97,7 @@ class Segment:
 
 def point(recording: Recording) -> SitePoint:
     """The stimulation point of a recording."""
-    return SitePoint(site=recording.stimulation_site, position_mm=recording.site_position_mm)
+    return SitePoint(recording.stimulation_site, recording.site_position_mm)
 
 
 def motor_sites(
@@ -141,8 +141,9 @@ def segments(sites: Sequence[Evoked], anatomy: Anatomy, thresholds: Thresholds) 
 def compare(distal: Evoked, proximal: Evoked, anatomy: Anatomy, thresholds: Thresholds) -> Segment:
     """The segment between two sites; quantities that cannot be computed are None, with a note."""
     recording = distal.recording
-    near, far = distal.motor, proximal.motor
-    segment = Segment(
+    changes = _changes(distal, proximal, thresholds)
+    larger = _larger(changes.get("amplitude_reduction_percent"), thresholds)
+    return Segment(
         nerve=recording.nerve,
         side=recording.side,
         recording_site=recording.recording_site,
@@ -150,20 +151,10 @@ def compare(distal: Evoked, proximal: Evoked, anatomy: Anatomy, thresholds: Thre
         proximal=proximal,
         standing=anatomy.standing(recording.nerve, point(recording), point(proximal.recording)),
         crossover=not anatomy.supplies(recording.nerve, recording.recording_site),
-        cold=_cold(distal.recording, proximal.recording, anatomy, thresholds),
-        notes=tuple(_notes(distal, proximal)),
+        cold=_cold(recording, proximal.recording, anatomy, thresholds),
+        notes=tuple(_notes(distal, proximal, larger=larger)),
+        **changes,
     )
-    if near is None or distal.graded is None or proximal.graded is None:
-        return segment
-    if far is None:
-        return replace(
-            segment,
-            amplitude_ratio=0.0,
-            amplitude_reduction_percent=100.0,
-            peak_to_peak_reduction_percent=100.0,
-            area_reduction_percent=100.0,
-        )
-    return _changed(segment, near, far, thresholds)
 
 
 def _cold(distal: Recording, proximal: Recording, anatomy: Anatomy, thresholds: Thresholds) -> bool | None:
@@ -171,7 +162,9 @@ def _cold(distal: Recording, proximal: Recording, anatomy: Anatomy, thresholds: 
     return None if ends == (None, None) else True in ends
 
 
-def _notes(distal: Evoked, proximal: Evoked) -> Iterator[str]:
+def _notes(distal: Evoked, proximal: Evoked, *, larger: bool) -> Iterator[str]:
+    if larger:
+        yield "proximal_larger"
     if distal.graded is None or proximal.graded is None:
         yield "unmarkable"
     elif distal.motor is None:
@@ -182,29 +175,56 @@ def _notes(distal: Evoked, proximal: Evoked) -> Iterator[str]:
         yield "electrode_drift"
 
 
-def _changed(segment: Segment, near: MotorMarks, far: MotorMarks, thresholds: Thresholds) -> Segment:
-    ratio = None
+class _Changes(TypedDict, total=False):
+    """How the proximal response differs from the distal one, as a segment says it."""
+
+    amplitude_ratio: float | None
+    amplitude_reduction_percent: float | None
+    peak_to_peak_reduction_percent: float | None
+    area_reduction_percent: float | None
+    duration_increase_percent: float | None
+    temporal_dispersion: bool | None
+    conduction_velocity_m_s: float | None
+    standard_errors: Mapping[str, float]
+
+
+_NOTHING_PASSES: Final = _Changes(
+    amplitude_ratio=0.0,
+    amplitude_reduction_percent=100.0,
+    peak_to_peak_reduction_percent=100.0,
+    area_reduction_percent=100.0,
+)
+
+
+def _changes(distal: Evoked, proximal: Evoked, thresholds: Thresholds) -> _Changes:
+    near, far = distal.motor, proximal.motor
+    if near is None or proximal.graded is None:
+        return {}
+    if far is None:
+        return _NOTHING_PASSES
+    ratio, velocity = None, None
     if near.amplitude_mv and far.amplitude_mv is not None:
         ratio = quotient(far.amplitude_mv, near.amplitude_mv, RATIO_DECIMALS)
     amplitude = _reduction(near.amplitude_mv, far.amplitude_mv)
     peak_to_peak = _reduction(near.peak_to_peak_mv, far.peak_to_peak_mv)
     duration = _increase(near.negative_duration_ms, far.negative_duration_ms)
-    distal, proximal, notes = segment.distal, segment.proximal, segment.notes
-    velocity = _velocity(near, far, _length_mm(distal.recording, proximal.recording))
-    if amplitude is not None and amplitude < -thresholds.proximal_larger_percent.value:
-        notes, velocity = ("proximal_larger", *notes), None
-    return replace(
-        segment,
-        amplitude_ratio=ratio,
-        amplitude_reduction_percent=amplitude,
-        peak_to_peak_reduction_percent=amplitude if peak_to_peak is None else peak_to_peak,
-        area_reduction_percent=_reduction(near.negative_area_mv_ms, far.negative_area_mv_ms),
-        duration_increase_percent=duration,
-        temporal_dispersion=None if duration is None else duration > thresholds.dispersion_percent.value,
-        conduction_velocity_m_s=velocity,
-        notes=notes,
-        standard_errors=dict(_standard_errors(distal, proximal, velocity)),
-    )
+    if not _larger(amplitude, thresholds):
+        velocity = _velocity(near, far, _length_mm(distal.recording, proximal.recording))
+    return {
+        "amplitude_ratio": ratio,
+        "amplitude_reduction_percent": amplitude,
+        "peak_to_peak_reduction_percent": amplitude if peak_to_peak is None else peak_to_peak,
+        "area_reduction_percent": _reduction(near.negative_area_mv_ms, far.negative_area_mv_ms),
+        "duration_increase_percent": duration,
+        "temporal_dispersion": None if duration is None else duration > thresholds.dispersion_percent.value,
+        "conduction_velocity_m_s": velocity,
+        "standard_errors": dict(_standard_errors(distal, proximal, velocity)),
+    }
+
+
+def _larger(amplitude_reduction: float | None, thresholds: Thresholds) -> bool:
+    """Whether the proximal response is larger by more than the same fibres can make it."""
+    return amplitude_reduction is not None and amplitude_reduction < -thresholds.proximal_larger_percent.value
 
 
 def _reduction(near: float | None, far: float | None) -> float | None:
@@ -242,6 +262,8 @@ def _standard_errors(distal: Evoked, proximal: Evoked, velocity: float | None) -
     With s the standard errors of P and D: of P / D (times 100: of a percentage) P / D sqrt((sP/P)^2 +
     (sD/D)^2); of a velocity v sqrt(sP^2 + sD^2) / (P - D), P and D the onset latencies.
     """
+    if not distal.errors or not proximal.errors:
+        return
     for change, quantity, factor in _COMPARED:
         near, far = _measured(distal, quantity), _measured(proximal, quantity)
         if near and far and near[0]:

@@ -10,7 +10,7 @@ import enum
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway.domain.anatomy import Anatomy
 from gateway.domain.norms import NormTable, SensoryNorm
@@ -113,50 +113,58 @@ def _latency(entry: Evoked) -> float:
     return next((latency for latency in known if latency is not None), math.inf)
 
 
+class _Verdict(NamedTuple):
+    result: SensoryGrade = SensoryGrade.NOT_ASSESSABLE
+    limits: Mapping[str, float] = {}
+    reasons: tuple[str, ...] = ()
+    caveats: tuple[str, ...] = ()
+
+
 def _judged(
     entry: Evoked, distance_mm: float | None, norms: NormTable, anatomy: Anatomy, thresholds: Thresholds
 ) -> SensoryResult:
     """The used recording of one site pair, `distance_mm` from the electrode, against the table."""
-    recording, graded = entry.recording, entry.graded
+    recording = entry.recording
     norm = norms.sensory_norm(recording.nerve, recording.stimulation_site, recording.recording_site)
-    velocity = _velocity(graded, distance_mm)
-    result = SensoryResult(
+    velocity = _velocity(entry.graded, distance_mm)
+    verdict = _Verdict(reasons=("norm_missing",))
+    if norm is not None:
+        off_mm = None if distance_mm is None else abs(distance_mm - norm.distance_mm)
+        near = off_mm is not None and off_mm <= thresholds.latency_distance_mm.value
+        is_cold = cold(recording, anatomy, thresholds)
+        verdict = _verdict(entry.graded, velocity, norm, near=near, is_cold=is_cold)
+    return SensoryResult(
         evoked=entry,
-        result=SensoryGrade.NOT_ASSESSABLE,
+        result=verdict.result,
         distance_mm=distance_mm,
         velocity_m_s=velocity,
-        limits={},
+        limits=verdict.limits,
         norm=norm,
+        reasons=verdict.reasons,
+        caveats=verdict.caveats,
     )
-    if norm is None:
-        return replace(result, reasons=("norm_missing",))
-    is_cold = cold(recording, anatomy, thresholds)
+
+
+def _verdict(
+    graded: Response | None, velocity: float | None, norm: SensoryNorm, *, near: bool, is_cold: bool | None
+) -> _Verdict:
+    """What a row says of a response; `near`: recorded at about its distance."""
     if isinstance(graded, NoResponse):
-        return replace(result, result=SensoryGrade.ABSENT, caveats=_TEMPERATURE[is_cold])
+        return _Verdict(SensoryGrade.ABSENT, caveats=_TEMPERATURE[is_cold])
     if not isinstance(graded, SensoryMarks) or graded.amplitude_uv is None:
-        return replace(result, reasons=("unmarkable" if graded is None else "amplitude_missing",))
+        return _Verdict(reasons=("unmarkable" if graded is None else "amplitude_missing",))
     values = {
         "amplitude_uv": graded.amplitude_uv,
         "onset_latency_ms": graded.onset_latency_ms,
         "peak_latency_ms": graded.peak_latency_ms,
         "velocity_m_s": velocity,
     }
-    off_mm = None if distance_mm is None else abs(distance_mm - norm.distance_mm)
-    near = off_mm is not None and off_mm <= thresholds.latency_distance_mm.value
     limits, caveats = _limits(values, norm, near=near, is_cold=bool(is_cold))
-    result = replace(result, limits=limits, caveats=caveats)
-    return _compared(result, _beyond(values, limits), is_cold=is_cold)
-
-
-def _compared(result: SensoryResult, beyond: tuple[str, ...], *, is_cold: bool | None) -> SensoryResult:
+    beyond = _beyond(values, limits)
     if is_cold and not beyond:
-        return replace(result, reasons=_TEMPERATURE[is_cold])
-    return replace(
-        result,
-        result=SensoryGrade.ABNORMAL if beyond else SensoryGrade.NORMAL,
-        reasons=beyond,
-        caveats=(*result.caveats, *_TEMPERATURE[is_cold]),
-    )
+        return _Verdict(limits=limits, reasons=_TEMPERATURE[is_cold], caveats=caveats)
+    result = SensoryGrade.ABNORMAL if beyond else SensoryGrade.NORMAL
+    return _Verdict(result, limits, beyond, (*caveats, *_TEMPERATURE[is_cold]))
 
 
 def _at_entrapment(result: SensoryResult, *, ulnar_entrapped: bool) -> SensoryResult:
@@ -164,9 +172,10 @@ def _at_entrapment(result: SensoryResult, *, ulnar_entrapped: bool) -> SensoryRe
 
     A long median latency at the wrist is the carpal tunnel's; a compressed ulnar nerve that of the elbow.
     """
+    if result.result is not SensoryGrade.ABNORMAL:
+        return result
     median = result.nerve == "median" and "peak_latency_long" in result.reasons
-    entrapped = median or (ulnar_entrapped and result.nerve == "ulnar")
-    if result.result is SensoryGrade.ABNORMAL and entrapped:
+    if median or (ulnar_entrapped and result.nerve == "ulnar"):
         return replace(result, result=SensoryGrade.ABNORMAL_AT_ENTRAPMENT)
     return result
 
@@ -230,19 +239,20 @@ def compared_sides(results: Sequence[SensoryResult], thresholds: Thresholds) -> 
     Left and right are compared at the same site pair of the same nerve. No result changes: nobody published
     that it may.
     """
-    amplitudes = {(_pair(entry), entry.side): entry.evoked.amplitude for entry in results}
+    amplitudes = {_place(entry, entry.side): entry.evoked.amplitude for entry in results}
     limit = thresholds.side_difference_percent.value
     return tuple(
-        _beside(entry, amplitudes.get((_pair(entry), _OTHER[entry.side])), limit) for entry in results
+        _beside(entry, amplitudes.get(_place(entry, _OTHER[entry.side])), limit) for entry in results
     )
 
 
 _OTHER: Final = {Side.LEFT: Side.RIGHT, Side.RIGHT: Side.LEFT}
 
 
-def _pair(result: SensoryResult) -> tuple[str, str, str]:
+def _place(result: SensoryResult, side: Side) -> tuple[str, Side, str, str]:
+    """The site pair of a result, on a side."""
     recording = result.evoked.recording
-    return recording.nerve, recording.recording_site, recording.stimulation_site
+    return recording.nerve, side, recording.recording_site, recording.stimulation_site
 
 
 def _beside(result: SensoryResult, other: float | None, limit: float) -> SensoryResult:

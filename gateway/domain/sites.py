@@ -20,6 +20,7 @@ from gateway.domain.recording import (
     NoResponse,
     Recording,
     Response,
+    SensoryMarks,
 )
 from gateway.domain.rounding import reduction_percent
 from gateway.domain.thresholds import Thresholds
@@ -53,7 +54,7 @@ class Evoked:
 
     def flagged(self, name: str) -> bool:
         """Whether a quality entry of this name stands against the recording."""
-        return any(entry.name == name for entry in self.quality)
+        return name in [entry.name for entry in self.quality]
 
     @property
     def motor(self) -> MotorMarks | None:
@@ -63,12 +64,12 @@ class Evoked:
     @property
     def amplitude(self) -> float | None:
         """Baseline to negative peak in the modality's unit (mV or uV); 0 for no response."""
-        if self.graded is None:
-            return None
-        if isinstance(self.graded, NoResponse):
-            return 0.0
         marks = self.graded
-        return marks.amplitude_mv if isinstance(marks, MotorMarks) else marks.amplitude_uv
+        if isinstance(marks, MotorMarks):
+            return marks.amplitude_mv
+        if isinstance(marks, SensoryMarks):
+            return marks.amplitude_uv
+        return None if marks is None else 0.0
 
 
 def evoked(recording: Recording, settings: MarkerSettings) -> Evoked:
@@ -107,7 +108,7 @@ def _sent_any(device: Response | None) -> bool:
     """Whether the machine marked anything, be it that there was no response."""
     if device is None or isinstance(device, NoResponse):
         return device is not None
-    return bool(marked(device))
+    return any(getattr(device, name) is not None for name in device.__slots__)
 
 
 def _filled(device: Response, ours: Response | None) -> tuple[Response, tuple[str, ...]]:
@@ -127,6 +128,8 @@ def used(series: Sequence[Evoked], thresholds: Thresholds) -> Evoked:
     `submaximal_series`, unless the recording used is stated to be supramaximal; a stronger current that
     shows the statement to be wrong adds `supramaximal_contradicted`.
     """
+    if len(series) == 1:
+        return series[0]
     kept: list[Evoked] = []
     changes: list[float] = []
     for candidate in series:

@@ -13,7 +13,7 @@ from gateway.domain.anatomy import Anatomy
 from gateway.domain.assessment import Assessment
 from gateway.domain.checklist import ExaminationPlan, Step, checklist
 from gateway.domain.criteria import CriteriaSet
-from gateway.domain.differential import DemyelinationCriteria, Differential, differential
+from gateway.domain.differential import DemyelinationCriteria, Differential, differentials
 from gateway.domain.entrapment import ulnar_at_elbow
 from gateway.domain.findings import Finding, finding
 from gateway.domain.gates import Circumstances
@@ -24,7 +24,13 @@ from gateway.domain.norms import NormTable, Person, person_of
 from gateway.domain.pattern import NO_PATTERN, Evidence, Mimic, Pattern, mimics, pattern
 from gateway.domain.recording import Recording
 from gateway.domain.segments import Segment, motor_sites, segments
-from gateway.domain.sensory import SensoryResult, compared_sides, sensory_normal, sensory_results
+from gateway.domain.sensory import (
+    SensoryGrade,
+    SensoryResult,
+    compared_sides,
+    sensory_normal,
+    sensory_results,
+)
 from gateway.domain.sites import Evoked, evoked
 from gateway.domain.study import DetailStated, Fact, NerveKey, Study, completed
 from gateway.domain.support import MmnSupport, Support, caveats, mmn_support
@@ -129,8 +135,8 @@ def compare(nerve: NerveStudy, reference: Reference, details: Sequence[DetailSta
     anatomy, thresholds = reference.anatomy, reference.thresholds
     known = [_completed(entry, details) for entry in nerve.evoked] if details else nerve.evoked
     by_muscle = motor_sites(known, anatomy, thresholds)
-    return replace(
-        nerve,
+    return NerveStudy(
+        evoked=nerve.evoked,
         known=tuple(known),
         sites=tuple(entry for sites in by_muscle.values() for entry in sites),
         segments=tuple(
@@ -164,8 +170,11 @@ def sense(examination: Examination, judging: Judging) -> Examination:
 def _snaps(examination: Examination, key: NerveKey, judging: Judging) -> tuple[SensoryResult, ...]:
     nerve, norms = examination.nerves[key], judging.norms
     anatomy, thresholds = judging.about.anatomy, judging.about.thresholds
+    found = sensory_results(nerve.known, norms, anatomy, thresholds)
+    if key[0] != "ulnar" or all(entry.result is not SensoryGrade.ABNORMAL for entry in found):
+        return found  # nothing that a compressed ulnar nerve could explain
     grading = judging.reference.grading_set
-    entrapped = key[0] == "ulnar" and ulnar_at_elbow(nerve.segments, grading, norms, anatomy, thresholds)
+    entrapped = ulnar_at_elbow(nerve.segments, grading, norms, anatomy, thresholds)
     return sensory_results(nerve.known, norms, anatomy, thresholds, ulnar_entrapped=entrapped)
 
 
@@ -201,20 +210,18 @@ def differentiate(examination: Examination, judging: Judging) -> Examination:
     findings, sensory = examination.findings, examination.sensory
     reference, about, norms = judging.reference, judging.about, judging.norms
     sites = [entry for nerve in examination.nerves.values() for entry in nerve.sites]
-    differentials = tuple(
-        differential(criteria, findings, sites, sensory, norms, about) for criteria in reference.differentials
-    )
+    listed = differentials(reference.differentials, findings, sites, sensory, norms, about)
     evidence = Evidence(
         findings=findings,
         sensory=sensory,
-        differentials=differentials,
+        differentials=listed,
         grading=reference.grading_set,
         norms=norms,
         about=about,
     )
     return replace(
         examination,
-        differentials=differentials,
+        differentials=listed,
         pattern=pattern(findings, about),
         mimics=mimics(evidence),
         checklist=checklist(reference.plan, examination.study.recordings),
@@ -252,10 +259,11 @@ def _conclude(examination: Examination, reference: Reference) -> Examination:
 
 def examine(study: Study, reference: Reference) -> Examination:
     """A whole study at once: the same as one fact after the other."""
-    nerves: dict[NerveKey, NerveStudy] = {}
+    series: dict[NerveKey, list[Evoked]] = {}
     for recording in study.recordings:
         key = (recording.nerve, recording.side)
-        nerves[key] = mark(recording, nerves.get(key, NerveStudy()), reference)
+        series.setdefault(key, []).append(evoked(recording, reference.markers))
+    nerves = {key: NerveStudy(evoked=tuple(entries)) for key, entries in series.items()}
     compared = {key: compare(nerve, reference, study.details) for key, nerve in nerves.items()}
     return _conclude(Examination(study=study, nerves=_ordered(compared, reference)), reference)
 
