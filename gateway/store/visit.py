@@ -122,7 +122,7 @@ class Visit:
         """
         code = self._code(wanted)
         rows = self._connection.execute(
-            "SELECT fact.id, study, cart, kind, body FROM fact JOIN study ON code = study"
+            "SELECT fact.id, study, cart, kind, identity, body FROM fact JOIN study ON code = study"
             " WHERE study = ? ORDER BY fact.id",
             (code,),
         )
