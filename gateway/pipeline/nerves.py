@@ -24,10 +24,8 @@ class NerveStudy:
     segments: tuple[Segment, ...] = ()
 
 
-def in_force(entry: Evoked, study: Study) -> Evoked | None:
-    """A marked recording as it counts: amended, and with what was stated of it; None where it is excluded."""
-    if study.exclusion(entry.recording):
-        return None
+def corrected(entry: Evoked, study: Study) -> Evoked:
+    """A marked recording of the study as it was amended, and with what was stated about it."""
     recording = completed(study.corrected(entry.recording), study.details)
     if recording is entry.recording:
         return entry
@@ -38,8 +36,9 @@ def by_nerve(marked: Iterable[Evoked], study: Study) -> dict[NerveKey, list[Evok
     """What counts of each nerve; none where nothing does."""
     found: dict[NerveKey, list[Evoked]] = {}
     for entry in marked:
-        if (counting := in_force(entry, study)) is not None:
-            found.setdefault(_nerve(counting.recording), []).append(counting)
+        if study.exclusion(entry.recording) is None:
+            known = corrected(entry, study)
+            found.setdefault(_nerve(known.recording), []).append(known)
     return found
 
 
