@@ -21,7 +21,8 @@ _UNKNOWN: Final = "unknown"
 _NUMBER: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 
-def _number(text: str) -> float | None:
+def number(text: str) -> float | None:
+    """A number without a sign, or None for unknown."""
     if text == _UNKNOWN:
         return None
     if not _NUMBER.fullmatch(text):
@@ -29,7 +30,8 @@ def _number(text: str) -> float | None:
     return float(text)
 
 
-def _one_of(words: Mapping[str, T]) -> Callable[[str], T]:
+def one_of(words: Mapping[str, T]) -> Callable[[str], T]:
+    """What reads one of `words` as what it stands for."""
     return lambda text: words[_among(text, words)]
 
 
@@ -40,18 +42,18 @@ def _among(text: str, known: Iterable[str]) -> str:
     return text
 
 
-_FLAG: Final = _one_of({"yes": True, "no": False, _UNKNOWN: None})
+_FLAG: Final = one_of({"yes": True, "no": False, _UNKNOWN: None})
 _CLINICAL: Final[Mapping[str, Callable[[str], _Value]]] = {
-    "symptom_onset_days": _number,
+    "symptom_onset_days": number,
     "umn_signs": _FLAG,
-    "anti_gm1_igm": _one_of({"positive": "positive", "negative": "negative", _UNKNOWN: None}),
-    "csf_protein_g_l": _number,
+    "anti_gm1_igm": one_of({"positive": "positive", "negative": "negative", _UNKNOWN: None}),
+    "csf_protein_g_l": number,
     "plexus_mri_abnormal": _FLAG,
     "ivig_response": _FLAG,
 }
 _DETAILS: Final[Mapping[DetailName, Callable[[str], float | bool | None]]] = {
-    "skin_temperature_c": _number,
-    "distance_mm": _number,
+    "skin_temperature_c": number,
+    "distance_mm": number,
     "supramaximal": _FLAG,
 }
 # A temperature is that of a limb; the others belong to one stimulation.

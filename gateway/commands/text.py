@@ -25,6 +25,7 @@ from gateway.domain.wording import (
     GRADES,
     MIMICS,
     action,
+    amendment,
     caveats,
     plain,
     reason,
@@ -45,6 +46,7 @@ def assessment_text(examination: Examination, reference: Reference, *, explain: 
         _head(examination, reference),
         *_tables(examination, judging),
         _quality_lines(examination.recordings),
+        _corrections(examination.recordings),
         _findings(examination, judging, explain=explain),
         _support(examination),
         _still_to_record(examination.guidance, judging.norms),
@@ -80,6 +82,15 @@ def _quality_lines(recordings: Sequence[Evoked]) -> Iterator[str]:
         yield "Signal quality"
         for where, entry in entries:
             yield from wrapped(f"! {where}: {_quality(entry)}")
+
+
+def _corrections(recordings: Sequence[Evoked]) -> Iterator[str]:
+    """What an operator amended of the recordings used, a line each; what was excluded is a caveat."""
+    amended = [(entry, entry.amendment) for entry in recordings if entry.amendment]
+    if amended:
+        yield "Corrected"
+    for entry, how in amended:
+        yield from wrapped(f"* {_recorded(entry)}: {amendment(how)}")
 
 
 def _recorded(entry: Evoked) -> str:

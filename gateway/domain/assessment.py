@@ -10,6 +10,7 @@ from typing import Final
 
 from gateway.domain.actions import Action, Site
 from gateway.domain.checklist import Step
+from gateway.domain.corrections import Amendment
 from gateway.domain.criteria import CriteriaSet
 from gateway.domain.differential import Differential
 from gateway.domain.findings import Finding
@@ -132,7 +133,17 @@ def recording_object(entry: Evoked) -> JsonObject:
         found["gateway_standard_errors"] = _rounded(entry.errors)
     if entry.filled:
         found["filled_by_gateway"] = entry.filled
+    if entry.amendment is not None:
+        found["amended"] = amendment_object(entry.amendment)
     return found
+
+
+def amendment_object(amendment: Amendment) -> JsonObject:
+    """`amended` of a recording: why, and what the cart had sent where it counts otherwise."""
+    return {
+        "reason": amendment.reason,
+        "as_recorded": {str(name): value for name, value in amendment.as_recorded.items()},
+    }
 
 
 def quality_object(entry: Quality) -> JsonObject:

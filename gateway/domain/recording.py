@@ -7,7 +7,7 @@ down the pipeline, "not assessable".
 """
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 import numpy as np
@@ -190,7 +190,8 @@ class Recording:
     `distance_mm` runs to the next more distal stimulation site recorded for the same nerve, side and
     muscle, for the most distal one to the active electrode; `distance_to_recording_mm` always to the
     active electrode. `site_position_mm` (from the active electrode) marks an inching site, filed under the
-    next named distal site.
+    next named distal site. `identity` is that of the content as it was journaled, not a part of it; None
+    where nobody journaled it.
     """
 
     modality: Modality
@@ -213,6 +214,7 @@ class Recording:
     signal_status: SignalStatus | None = None
     measured: Response | None = None
     waveform: Waveform | None = None
+    identity: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.measured is None and self.waveform is None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from gateway.domain.agreement import disagreements, marked
+from gateway.domain.corrections import Amendment
 from gateway.domain.markers import MarkerSettings, Marking, mark
 from gateway.domain.quality import Quality
 from gateway.domain.recording import (
@@ -36,7 +37,7 @@ class Evoked:
 
     `graded` is None when neither the machine nor we could mark it; `gateway` holds our own marks where a
     waveform exists, `errors` their standard errors; `filled` names the quantities in `graded` that are ours
-    beside the machine's.
+    beside the machine's. `amendment` is how the recording was amended, None where it stands as sent.
     """
 
     recording: Recording
@@ -46,6 +47,7 @@ class Evoked:
     filled: tuple[str, ...] = ()
     quality: tuple[Quality, ...] = ()
     errors: Mapping[str, float] = field(default_factory=dict)
+    amendment: Amendment | None = None
 
     def error(self, name: str) -> float | None:
         """The standard error of a graded quantity, in its unit; None where the machine marked it."""

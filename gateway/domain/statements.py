@@ -4,10 +4,11 @@ Whatever passes `check` can be folded into any study: what is impossible is refu
 where a later recording meets it.
 """
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Final, NamedTuple
 
-from gateway.domain.recording import NO_RESPONSE, Modality, Recording
+from gateway.domain.corrections import RecordingAmended, amended
+from gateway.domain.recording import NO_RESPONSE, Modality, Recording, Side
 from gateway.domain.study import ClinicalFacts, ClinicalStated, DetailStated, Statement, Study, completed
 from gateway.errors import DataError
 
@@ -20,6 +21,15 @@ class _Range(NamedTuple):
 # Beyond them it is a slip, not a patient: a century; a normal protein (0.15 to 0.45 g/L) in mg/dL or mg/L.
 _RANGES: Final = {"symptom_onset_days": _Range(36_525, "days"), "csf_protein_g_l": _Range(10, "g/L")}
 _CLINICAL: Final = tuple(entry.name for entry in fields(ClinicalFacts))
+# What can be said of this recording can be said of every other.
+_ANY: Final = Recording(
+    modality=Modality.MOTOR,
+    nerve="",
+    side=Side.RIGHT,
+    recording_site="",
+    stimulation_site="",
+    measured=NO_RESPONSE,
+)
 
 
 def check(statement: Statement) -> None:
@@ -28,6 +38,8 @@ def check(statement: Statement) -> None:
         _check_clinical(statement)
     elif isinstance(statement, DetailStated):
         _check_detail(statement)
+    elif isinstance(statement, RecordingAmended):
+        _check_amendment(statement)
 
 
 def _check_clinical(statement: ClinicalStated) -> None:
@@ -43,15 +55,20 @@ def _check_detail(statement: DetailStated) -> None:
     is_flag = statement.name == "supramaximal"
     if statement.value is not None and isinstance(statement.value, bool) != is_flag:
         raise DataError("must be yes or no" if is_flag else "must be a number", statement.name)
-    recording = Recording(
-        modality=Modality.MOTOR,
+    named = replace(
+        _ANY,
         nerve=statement.nerve,
         side=statement.side,
         recording_site=statement.recording_site or "",
         stimulation_site=statement.stimulation_site or "",
-        measured=NO_RESPONSE,
     )
-    completed(recording, (statement,))
+    completed(named, (statement,))
+
+
+def _check_amendment(statement: RecordingAmended) -> None:
+    if bool(statement.changes) != (statement.reason is not None):
+        raise DataError("an amendment has changes and a reason, or neither", "reason")
+    amended(_ANY, statement.changes)
 
 
 def said_already(study: Study, statement: Statement) -> bool:

@@ -11,6 +11,15 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Literal, TypeVar
 
+from gateway.domain.corrections import (
+    Amendment,
+    Correction,
+    ExcludeReason,
+    RecordingAmended,
+    RecordingExcluded,
+    amended,
+    differing,
+)
 from gateway.domain.recording import Recording, Side
 
 
@@ -150,7 +159,7 @@ class ActionDeclined:
     reason: DeclineReason | None
 
 
-Statement = ClinicalStated | DetailStated | ActionDeclined
+Statement = ClinicalStated | DetailStated | ActionDeclined | Correction
 Fact = StudyOpened | Recording | ExamEnded | Statement
 
 
@@ -158,7 +167,8 @@ Fact = StudyOpened | Recording | ExamEnded | Statement
 class Study:
     """A header, the recordings in the order they came, what operators stated, and whether it is over.
 
-    `details` stand in the order they were stated; `declined` holds the reason by action.
+    `details` stand in the order they were stated; `declined` holds the reason by action, `amended` and
+    `excluded` the last word by the identity of a recording. `recordings` are as the cart sent them.
     """
 
     header: StudyHeader
@@ -166,6 +176,30 @@ class Study:
     ended: bool = False
     details: tuple[DetailStated, ...] = ()
     declined: Mapping[str, DeclineReason] = field(default_factory=dict)
+    amended: Mapping[str, RecordingAmended] = field(default_factory=dict)
+    excluded: Mapping[str, ExcludeReason] = field(default_factory=dict)
+
+    def corrected(self, recording: Recording) -> Recording:
+        """One of the recordings as it was amended."""
+        word = self.amended.get(recording.identity or "")
+        return recording if word is None else amended(recording, word.changes)
+
+    def amendment(self, recording: Recording) -> Amendment | None:
+        """How one of the recordings was amended; None where it stands as the cart sent it."""
+        word = self.amended.get(recording.identity or "")
+        names = () if word is None else differing(recording, word.changes)
+        if word is None or word.reason is None or not names:
+            return None
+        return Amendment(reason=word.reason, as_recorded={name: getattr(recording, name) for name in names})
+
+    def exclusion(self, recording: Recording) -> ExcludeReason | None:
+        """Why one of the recordings does not count; None where it does."""
+        return self.excluded.get(recording.identity or "")
+
+    @property
+    def in_force(self) -> tuple[Recording, ...]:
+        """What counts, in the order it came: the recordings as amended, without those excluded."""
+        return tuple(self.corrected(entry) for entry in self.recordings if self.exclusion(entry) is None)
 
     def with_fact(self, fact: Fact) -> "Study":
         """The study after one more fact; a statement neither ends nor re-opens it."""
@@ -178,9 +212,22 @@ class Study:
         if isinstance(fact, DetailStated):
             return replace(self, details=(*self.details, fact))
         if isinstance(fact, ActionDeclined):
-            others = {action: why for action, why in self.declined.items() if action != fact.action}
-            return replace(self, declined=others | ({fact.action: fact.reason} if fact.reason else {}))
+            return replace(self, declined=_last_word(self.declined, fact.action, fact.reason))
+        if isinstance(fact, RecordingAmended):
+            word = fact if fact.changes else None
+            return replace(self, amended=_last_word(self.amended, fact.identity, word))
+        if isinstance(fact, RecordingExcluded):
+            return replace(self, excluded=_last_word(self.excluded, fact.identity, fact.reason))
         return replace(self, ended=True)
+
+
+_Word = TypeVar("_Word")
+
+
+def _last_word(said: Mapping[str, _Word], about: str, word: _Word | None) -> dict[str, _Word]:
+    """What was said, with the last word about one thing; None takes it back."""
+    others = {key: value for key, value in said.items() if key != about}
+    return others if word is None else others | {about: word}
 
 
 def _stated(clinical: ClinicalFacts, statement: ClinicalStated) -> ClinicalFacts:

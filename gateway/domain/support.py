@@ -18,7 +18,7 @@ from gateway.domain.findings import Finding
 from gateway.domain.gates import Circumstances, unknown
 from gateway.domain.norms import NormTable
 from gateway.domain.sensory import SensoryGrade, SensoryResult
-from gateway.domain.study import ClinicalFacts, NerveKey
+from gateway.domain.study import ClinicalFacts, NerveKey, Study
 from gateway.domain.thresholds import Thresholds
 
 _JUDGED: Final = (SensoryGrade.ABSENT, SensoryGrade.ABNORMAL, SensoryGrade.NORMAL)  # worst first
@@ -173,6 +173,17 @@ def _supportive(clinical: ClinicalFacts, thresholds: Thresholds) -> tuple[str, .
 
 def _name(nerve: NerveKey) -> str:
     return f"{nerve[0]}:{nerve[1]}"
+
+
+def exclusions(study: Study) -> tuple[str, ...]:
+    """A caveat for every recording that an operator excluded, with where it was made and why."""
+    excluded = ((study.corrected(entry), study.exclusion(entry)) for entry in study.recordings)
+    found = (
+        f"excluded:{entry.modality}:{entry.nerve}:{entry.side}:{entry.stimulation_site}:{reason}"
+        for entry, reason in excluded
+        if reason is not None
+    )
+    return tuple(dict.fromkeys(found))
 
 
 def caveats(

@@ -4,10 +4,11 @@ One table for every place that speaks to a person. A code is `kind` or `kind:sub
 and side, then sites, or the id of a set or table. What has no words of its own is read as it is written.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from gateway.domain.actions import Site
+from gateway.domain.corrections import Amendment
 from gateway.domain.recording import Side
 
 # Why a finding, a sensory result, the support or a mimic is what it is.
@@ -110,6 +111,7 @@ CAVEATS: Final[Mapping[str, str]] = {
     "gain_unknown": "gain recorded at one of the sites only",
     "gain_differs": "gain differs between the sites",
     "declined": "declined",
+    "excluded": "recording excluded by an operator",
 }
 
 DECLINED: Final[Mapping[str, str]] = {
@@ -118,6 +120,19 @@ DECLINED: Final[Mapping[str, str]] = {
     "patient_stops": "the patient stops",
     "not_tolerated": "not tolerated",
     "not_indicated": "not indicated",
+}
+
+# Why a recording was amended or excluded.
+CORRECTIONS: Final[Mapping[str, str]] = {
+    "wrong_side": "wrong side",
+    "wrong_nerve": "wrong nerve",
+    "wrong_muscle": "wrong muscle",
+    "wrong_site": "wrong site",
+    "wrong_distance": "wrong distance",
+    "artefact": "artefact",
+    "duplicate": "recorded twice",
+    "wrong_patient": "of another patient",
+    "other": "another reason",
 }
 
 MIMICS: Final[Mapping[str, str]] = {
@@ -207,7 +222,7 @@ def caveats(codes: Sequence[str]) -> tuple[str, ...]:
     for code in codes:
         kind, _, about = code.partition(":")
         found = kinds.setdefault(kind, [])
-        words = _declined(about) if kind == "declined" else subject(about)
+        words = _SUBJECTS.get(kind, subject)(about)
         if words and words not in found:
             found.append(words)
     return tuple(_line(kind, about) for kind, about in kinds.items())
@@ -224,6 +239,29 @@ def _declined(about: str) -> str:
     asked, _, why = about.rpartition(":")
     code, _, where = asked.partition(":")
     return f"{action(code)}, {subject(where)} ({DECLINED.get(why, plain(why))})"
+
+
+def _excluded(about: str) -> str:
+    """`motor:ulnar:right:wrist:artefact`: which recording, and why it does not count."""
+    recorded, _, why = about.rpartition(":")
+    modality, _, where = recorded.partition(":")
+    return f"{modality} {subject(where)} ({CORRECTIONS.get(why, plain(why))})"
+
+
+_SUBJECTS: Final[Mapping[str, Callable[[str], str]]] = {"declined": _declined, "excluded": _excluded}
+
+
+def amendment(entry: Amendment) -> str:
+    """What was wrong with a recording and why: `wrong side, recorded as left`."""
+    sent = ", ".join(_as_recorded(name, value) for name, value in entry.as_recorded.items())
+    return f"{CORRECTIONS[entry.reason]}, recorded as {sent}"
+
+
+def _as_recorded(name: str, value: str | float | None) -> str:
+    if isinstance(value, str):
+        return site(value) if name.endswith("_site") else plain(value)
+    length = plain(name.removesuffix("_mm"))
+    return f"{length} not known" if value is None else f"{length} {value:g} mm"
 
 
 def to_record(recording: Site) -> str:

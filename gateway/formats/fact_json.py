@@ -4,11 +4,20 @@ Headers and recordings have the forms of the Study document, statements of opera
 their own, the end of an examination is the word that says who ended it.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Any, Final, Literal, cast
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
+from gateway.domain.corrections import (
+    AmendReason,
+    Changes,
+    ExcludeReason,
+    RecordingAmended,
+    RecordingExcluded,
+)
 from gateway.domain.recording import Recording, Side
 from gateway.domain.statements import check
 from gateway.domain.study import (
@@ -27,7 +36,7 @@ from gateway.errors import DataError
 from gateway.formats.study_json import decode_header, decode_recording, header_object, recording_object
 from gateway.formats.study_shapes import ClinicalShape, shaped
 
-Kind = Literal["opened", "recording", "ended", "clinical", "detail", "declined"]
+Kind = Literal["opened", "recording", "ended", "clinical", "detail", "declined", "amended", "excluded"]
 
 
 class _Strict(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -53,6 +62,25 @@ class _ActionDeclinedShape(_Strict):
     reason: DeclineReason | None
 
 
+class _RecordingAmendedShape(_Strict):
+    """What is not there does not change; a length that is null is not known."""
+
+    identity: str
+    reason: AmendReason | None
+    nerve: str | UnsetType = UNSET
+    side: Literal["left", "right"] | UnsetType = UNSET
+    recording_site: str | UnsetType = UNSET
+    stimulation_site: str | UnsetType = UNSET
+    site_position_mm: float | UnsetType | None = UNSET
+    distance_mm: float | UnsetType | None = UNSET
+    distance_to_recording_mm: float | UnsetType | None = UNSET
+
+
+class _RecordingExcludedShape(_Strict):
+    identity: str
+    reason: ExcludeReason | None
+
+
 def encode(fact: Fact) -> tuple[Kind, bytes]:
     """The kind and the body a fact is stored under; `decode` gives the same fact back."""
     match fact:
@@ -67,6 +95,11 @@ def encode(fact: Fact) -> tuple[Kind, bytes]:
             return "clinical", msgspec.json.encode({"clinical": known, "forgotten": fact.forgotten})
         case DetailStated():
             return "detail", msgspec.json.encode(asdict(fact))
+        case RecordingAmended():
+            named = {"identity": fact.identity, "reason": fact.reason}
+            return "amended", msgspec.json.encode(named | dict(fact.changes))
+        case RecordingExcluded():
+            return "excluded", msgspec.json.encode(asdict(fact))
     return "declined", msgspec.json.encode(asdict(fact))
 
 
@@ -79,8 +112,8 @@ def decode(kind: str, body: bytes) -> Fact:
             return decode_recording(body)
         case "ended":
             return _ended(body)
-        case "clinical" | "detail" | "declined":
-            statement = _statement(kind, body)
+        case "clinical" | "detail" | "declined" | "amended" | "excluded":
+            statement = _STATEMENTS[kind](body)
             check(statement)
             return statement
         case _:
@@ -94,12 +127,38 @@ def _ended(body: bytes) -> ExamEnded:
         raise DataError("not a way to end an examination", "ended") from error
 
 
-def _statement(kind: Literal["clinical", "detail", "declined"], body: bytes) -> Statement:
-    if kind == "clinical":
-        stated = shaped(body, _ClinicalStatedShape)
-        clinical = ClinicalFacts(**msgspec.structs.asdict(stated.clinical))
-        return ClinicalStated(clinical=clinical, forgotten=stated.forgotten)
-    if kind == "detail":
-        values: dict[str, Any] = msgspec.structs.asdict(shaped(body, _DetailStatedShape))
-        return DetailStated(**values | {"side": Side(values["side"])})
+def _clinical(body: bytes) -> ClinicalStated:
+    stated = shaped(body, _ClinicalStatedShape)
+    clinical = ClinicalFacts(**msgspec.structs.asdict(stated.clinical))
+    return ClinicalStated(clinical=clinical, forgotten=stated.forgotten)
+
+
+def _detail(body: bytes) -> DetailStated:
+    values: dict[str, Any] = msgspec.structs.asdict(shaped(body, _DetailStatedShape))
+    return DetailStated(**values | {"side": Side(values["side"])})
+
+
+def _declined(body: bytes) -> ActionDeclined:
     return ActionDeclined(**msgspec.structs.asdict(shaped(body, _ActionDeclinedShape)))
+
+
+def _amended(body: bytes) -> RecordingAmended:
+    stated: dict[str, Any] = msgspec.structs.asdict(shaped(body, _RecordingAmendedShape))
+    identity, reason = stated.pop("identity"), stated.pop("reason")
+    changes = {name: value for name, value in stated.items() if value is not UNSET}
+    if "side" in changes:
+        changes["side"] = Side(changes["side"])
+    return RecordingAmended(identity=identity, changes=cast("Changes", changes), reason=reason)
+
+
+def _excluded(body: bytes) -> RecordingExcluded:
+    return RecordingExcluded(**msgspec.structs.asdict(shaped(body, _RecordingExcludedShape)))
+
+
+_STATEMENTS: Final[Mapping[str, Callable[[bytes], Statement]]] = {
+    "clinical": _clinical,
+    "detail": _detail,
+    "declined": _declined,
+    "amended": _amended,
+    "excluded": _excluded,
+}

@@ -6,7 +6,7 @@ is `schemas/study.schema.json`.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import date, datetime
 from typing import Any, Final, TypeVar
 
@@ -210,7 +210,8 @@ def header_object(header: StudyHeader) -> dict[str, Any]:
 
 def recording_object(recording: Recording) -> dict[str, Any]:
     """One entry of `recordings`, unknown values left out."""
-    found = {name: getattr(recording, name) for name in Recording.__dataclass_fields__}
+    # The identity is that of these very keys, so none of them.
+    found = {entry.name: getattr(recording, entry.name) for entry in fields(recording) if entry.compare}
     found["stimulus"] = _known(asdict(recording.stimulus)) or None
     measured, waveform = recording.measured, recording.waveform
     if isinstance(measured, NoResponse):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gateway.domain.assessment import Assessment
+from gateway.domain.corrections import Correction
 from gateway.domain.recording import Recording
 from gateway.domain.sites import Evoked
 from gateway.domain.study import Study, StudyOpened, completed
@@ -71,14 +72,16 @@ def results(
 ) -> tuple[Results, Said]:
     """What follows from `fact`, which turned `before` into `after`, and what has been said then."""
     current = assessment(after, reference)
-    wanting = [entry for entry in publication.destinations if _wants(entry, fact, before, after)]
+    reported = bool(said.numbering.studies)
+    wanting = [entry for entry in publication.destinations if _wants(entry, fact, before, after, reported)]
     messages = tuple(_message(entry, fact, current, said.numbering, reference, now) for entry in wanting)
     numbering = said.numbering.extended(current, reference.anatomy) if wanting else said.numbering
     events: tuple[TelemetryEvent, ...] = ()
     alerts = said.alerts
     if after.study.recordings:
         earlier = assessment(before, reference) if before and before.study.recordings else None
-        events, alerts = study_events(earlier, current, _arrived(fact, after), fact.code, said.alerts)
+        arrived, anew = _arrived(fact, after), isinstance(fact.fact, Correction)
+        events, alerts = study_events(earlier, current, arrived, fact.code, said.alerts, anew=anew)
     then = Said(numbering=numbering, alerts=alerts)
     clear_at = now + publication.clear_after if after.study.ended else None
     found = _stored(
@@ -114,25 +117,35 @@ def _stored(
 
 
 def _arrived(fact: JournaledFact, after: Examination) -> Evoked | None:
-    """The recording this fact brought, as marked, perhaps with what an operator had stated about it."""
-    if not isinstance(fact.fact, Recording):
+    """The recording this fact brought, as marked, with what an operator may have said about it before.
+
+    None where it was excluded already: it found its place late.
+    """
+    if not isinstance(fact.fact, Recording) or after.study.exclusion(fact.fact):
         return None
-    evoked = after.nerves[(fact.fact.nerve, fact.fact.side)].evoked
-    forms = (fact.fact, completed(fact.fact, after.study.details))
-    return next(entry for entry in reversed(evoked) if entry.recording in forms)
+    counting = completed(after.study.corrected(fact.fact), after.study.details)
+    known = after.nerves[(counting.nerve, counting.side)].known
+    return next(entry for entry in reversed(known) if entry.recording == counting)
 
 
 def _wants(
-    destination: Destination, fact: JournaledFact, before: Examination | None, after: Examination
+    destination: Destination,
+    fact: JournaledFact,
+    before: Examination | None,
+    after: Examination,
+    reported: bool,
 ) -> bool:
     """Every engine wants the end and what changes after it; only some want the end of a nerve study.
 
-    What an operator states before the end goes with the next of these, after it with a message of its own.
+    What an operator states before the end goes with the next of these, after it with a message of its own. A
+    correction does not wait where a nerve study was reported before the end.
     """
     if before is None:
         return False
     if after.study.ended:
         return not isinstance(fact.fact, StudyOpened) or _reads_otherwise(before.study, after.study)
+    if destination.interim and isinstance(fact.fact, Correction):
+        return reported
     if not destination.interim or not isinstance(fact.fact, Recording):
         return False
     return any(_nerve_study(entry) != _nerve_study(fact.fact) for entry in before.study.recordings[-1:])

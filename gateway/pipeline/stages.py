@@ -1,10 +1,11 @@
 """The pipeline: plain functions, a nerve or an examination in, the same a step further out.
 
-mark → compare for the nerve a recording belongs to, then `STUDY_STAGES` for the whole examination: a gate may
-hang on another nerve. Nothing here waits, reads a clock or knows where the recording came from.
+A recording is marked once, as it came; what counts of each nerve (corrected, completed) is compared; then
+`STUDY_STAGES` judge the whole examination: a gate may hang on another nerve. Nothing here waits, reads a
+clock or knows where the recording came from.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -23,7 +24,6 @@ from gateway.domain.martin_gruber import MedianOverUlnar
 from gateway.domain.norms import NormTable, Person, person_of
 from gateway.domain.pattern import NO_PATTERN, Evidence, Mimic, Pattern, mimics, pattern
 from gateway.domain.recording import Recording
-from gateway.domain.segments import Segment, motor_sites, segments
 from gateway.domain.sensory import (
     SensoryGrade,
     SensoryResult,
@@ -32,9 +32,10 @@ from gateway.domain.sensory import (
     sensory_results,
 )
 from gateway.domain.sites import Evoked, evoked
-from gateway.domain.study import DetailStated, Fact, NerveKey, Study, completed
-from gateway.domain.support import MmnSupport, Support, caveats, mmn_support
+from gateway.domain.study import Fact, NerveKey, Study
+from gateway.domain.support import MmnSupport, Support, caveats, exclusions, mmn_support
 from gateway.domain.thresholds import Thresholds
+from gateway.pipeline.nerves import NerveStudy, by_nerve, compare, touched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,27 +57,18 @@ class Reference:
         return next(entry for entry in self.criteria if entry.id == self.grading)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NerveStudy:
-    """What is known about one nerve and side: every recording in order of arrival, and what follows.
-
-    `known` are the same recordings with what operators stated about them.
-    """
-
-    evoked: tuple[Evoked, ...] = ()
-    known: tuple[Evoked, ...] = ()
-    sites: tuple[Evoked, ...] = ()
-    segments: tuple[Segment, ...] = ()
-
-
 NOTHING_YET: Final = MmnSupport(support=Support.NOT_ASSESSABLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examination:
-    """A study with what has been worked out so far; nerves stand in anatomical order."""
+    """A study with what has been worked out so far; nerves stand in anatomical order.
+
+    `marked` are the recordings of the study one for one, as the cart sent them.
+    """
 
     study: Study
+    marked: tuple[Evoked, ...] = ()
     nerves: Mapping[NerveKey, NerveStudy] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     sensory: tuple[SensoryResult, ...] = ()
@@ -123,31 +115,6 @@ class Judging:
 
 
 StudyStage = Callable[[Examination, Judging], Examination]
-
-
-def mark(recording: Recording, nerve: NerveStudy, reference: Reference) -> NerveStudy:
-    """Read the marks of the recording that arrived and add it to its nerve."""
-    return replace(nerve, evoked=(*nerve.evoked, evoked(recording, reference.markers)))
-
-
-def compare(nerve: NerveStudy, reference: Reference, details: Sequence[DetailStated]) -> NerveStudy:
-    """Pick the used recording of each site and compare neighbouring sites, muscle by muscle."""
-    anatomy, thresholds = reference.anatomy, reference.thresholds
-    known = [_completed(entry, details) for entry in nerve.evoked] if details else nerve.evoked
-    by_muscle = motor_sites(known, anatomy, thresholds)
-    return NerveStudy(
-        evoked=nerve.evoked,
-        known=tuple(known),
-        sites=tuple(entry for sites in by_muscle.values() for entry in sites),
-        segments=tuple(
-            entry for sites in by_muscle.values() for entry in segments(sites, anatomy, thresholds)
-        ),
-    )
-
-
-def _completed(entry: Evoked, details: Sequence[DetailStated]) -> Evoked:
-    recording = completed(entry.recording, details)
-    return entry if recording is entry.recording else replace(entry, recording=recording)
 
 
 def grade(examination: Examination, judging: Judging) -> Examination:
@@ -200,6 +167,7 @@ def support(examination: Examination, judging: Judging) -> Examination:
             *caveats(reference.criteria, findings, sensory, judging.norms, about),
             *reference.norms.caveats(judging.person, nerves),
             *(f"declined:{action}:{why}" for action, why in examination.study.declined.items()),
+            *exclusions(examination.study),
         ),
     )
     return replace(examination, mmn=mmn)
@@ -224,7 +192,7 @@ def differentiate(examination: Examination, judging: Judging) -> Examination:
         differentials=listed,
         pattern=pattern(findings, about),
         mimics=mimics(evidence),
-        checklist=checklist(reference.plan, examination.study.recordings),
+        checklist=checklist(reference.plan, examination.study.in_force),
     )
 
 
@@ -232,17 +200,17 @@ STUDY_STAGES: Final[tuple[StudyStage, ...]] = (grade, sense, guide, support, dif
 
 
 def take(examination: Examination, fact: Fact, reference: Reference) -> Examination:
-    """The examination after one more fact; a recording is marked and compared within its own nerve."""
-    study = examination.study.with_fact(fact)
-    nerves = dict(examination.nerves)
+    """The examination after one more fact; what it touches is compared anew, nerve by nerve."""
+    study, marked = examination.study.with_fact(fact), examination.marked
     if isinstance(fact, Recording):
-        key = (fact.nerve, fact.side)
-        nerve = mark(fact, nerves.get(key, NerveStudy()), reference)
-        nerves[key] = compare(nerve, reference, study.details)
-    elif isinstance(fact, DetailStated) and (fact.nerve, fact.side) in nerves:
-        key = (fact.nerve, fact.side)
-        nerves[key] = compare(nerves[key], reference, study.details)
-    return _conclude(replace(examination, study=study, nerves=_ordered(nerves, reference)), reference)
+        marked = (*marked, evoked(fact, reference.markers))
+    anew = {*touched(examination.study, fact), *touched(study, fact)}
+    found = by_nerve(marked, study) if anew else {}
+    nerves = {key: nerve for key, nerve in examination.nerves.items() if key not in anew}
+    nerves |= {
+        key: compare(found[key], reference.anatomy, reference.thresholds) for key in anew & found.keys()
+    }
+    return _conclude(study, marked, nerves, reference)
 
 
 def _ordered(nerves: Mapping[NerveKey, NerveStudy], reference: Reference) -> dict[NerveKey, NerveStudy]:
@@ -250,7 +218,10 @@ def _ordered(nerves: Mapping[NerveKey, NerveStudy], reference: Reference) -> dic
     return dict(sorted(nerves.items(), key=lambda entry: (order.index(entry[0][0]), entry[0][1])))
 
 
-def _conclude(examination: Examination, reference: Reference) -> Examination:
+def _conclude(
+    study: Study, marked: tuple[Evoked, ...], nerves: Mapping[NerveKey, NerveStudy], reference: Reference
+) -> Examination:
+    examination = Examination(study=study, marked=marked, nerves=_ordered(nerves, reference))
     judging = Judging.of(examination, reference)
     for stage in STUDY_STAGES:
         examination = stage(examination, judging)
@@ -259,13 +230,12 @@ def _conclude(examination: Examination, reference: Reference) -> Examination:
 
 def examine(study: Study, reference: Reference) -> Examination:
     """A whole study at once: the same as one fact after the other."""
-    series: dict[NerveKey, list[Evoked]] = {}
-    for recording in study.recordings:
-        key = (recording.nerve, recording.side)
-        series.setdefault(key, []).append(evoked(recording, reference.markers))
-    nerves = {key: NerveStudy(evoked=tuple(entries)) for key, entries in series.items()}
-    compared = {key: compare(nerve, reference, study.details) for key, nerve in nerves.items()}
-    return _conclude(Examination(study=study, nerves=_ordered(compared, reference)), reference)
+    marked = tuple(evoked(recording, reference.markers) for recording in study.recordings)
+    nerves = {
+        key: compare(known, reference.anatomy, reference.thresholds)
+        for key, known in by_nerve(marked, study).items()
+    }
+    return _conclude(study, marked, nerves, reference)
 
 
 def assessment(examination: Examination, reference: Reference) -> Assessment:

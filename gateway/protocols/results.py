@@ -18,6 +18,7 @@ from gateway.domain.segments import point
 from gateway.domain.sensory import SensoryGrade, SensoryResult
 from gateway.domain.sites import Evoked
 from gateway.domain.support import Support
+from gateway.domain.wording import amendment
 from gateway.protocols import quantities
 from gateway.protocols.criteria_remarks import criteria_remarks
 from gateway.protocols.observations import Coded, Place, anatomical, local, words
@@ -136,9 +137,10 @@ def _site(evoked: Evoked, judged: SensoryResult | None) -> Group:
         "SKIN-TEMP": recording.skin_temperature_c,
     }
     at = recording.recorded_at
+    corrected = () if evoked.amendment is None else (f"Corrected: {amendment(evoked.amendment)}",)
     quality = _listed("Quality", (entry.code for entry in evoked.quality))
     found = (
-        Observation(code="STIM-SITE", value=name, recorded_at=at, remarks=quality),
+        Observation(code="STIM-SITE", value=name, recorded_at=at, remarks=(*corrected, *quality)),
         *(Observation(code=code, value=v, recorded_at=at) for code, v in technique.items() if v is not None),
         *_response(evoked, judged),
         *(_judgement(judged) if judged else ()),
@@ -284,12 +286,11 @@ def _criteria(entry: CriteriaSet, grading: str) -> Observation:
 
 def _action(action: Action) -> Observation:
     """What to do as the code, why as its text, and the recordings that settle it."""
-    recordings = (":".join(filter(None, astuple(site))) for site in action.recordings)
     return Observation(
         code="ACTION",
         value=Coded(str(action), action.why),
         item=str(action),
-        remarks=_listed("Recordings", recordings),
+        remarks=_listed("Recordings", (":".join(filter(None, astuple(s))) for s in action.recordings)),
     )
 
 

@@ -118,20 +118,27 @@ def _json(whole: JsonObject) -> bytes:
 
 
 def study_events(
-    before: Assessment | None, after: Assessment, arrived: Evoked | None, code: str, alerts: Alerts
+    before: Assessment | None,
+    after: Assessment,
+    arrived: Evoked | None,
+    code: str,
+    alerts: Alerts,
+    *,
+    anew: bool = False,
 ) -> tuple[tuple[TelemetryEvent, ...], dict[str, Alert]]:
     """What to tell after the study `code` went from `before` to `after`, in order, and its alerts then.
 
-    `arrived` is the recording that made the difference, if it was one.
+    `arrived` is the recording that made the difference, if it was one; `anew`: what was said so far is wrong,
+    guidance and assessment are told in any case.
     """
     said: list[tuple[str, JsonObject]] = []
     if arrived is not None:
         said.append(("recording", _arrival(arrived, after)))
     said += [("segment", entry) for entry in _regraded(before, after)]
-    if before is None or before.guidance != after.guidance:
+    if anew or before is None or before.guidance != after.guidance:
         said.append(("guidance", {"actions": [action_object(action) for action in after.guidance]}))
     current = _assessment(after, code)
-    if before is None or arrived is not None or _assessment(before, code) != current:
+    if anew or before is None or arrived is not None or _assessment(before, code) != current:
         said.append(("assessment", current))
     simulated = after.header.simulated
     events = [

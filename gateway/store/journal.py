@@ -10,7 +10,7 @@ import hashlib
 import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -145,8 +145,14 @@ def _add(
             ),
         )
         if cursor.rowcount:
-            added.append(JournaledFact(id=cursor.lastrowid or 0, code=code, cart=cart, fact=fact))
+            kept = _identified(fact, identity)
+            added.append(JournaledFact(id=cursor.lastrowid or 0, code=code, cart=cart, fact=kept))
     return added
+
+
+def _identified(fact: Fact, identity: str | None) -> Fact:
+    """The fact; a recording with the identity under which a correction names it."""
+    return replace(fact, identity=identity) if isinstance(fact, Recording) else fact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,13 +165,13 @@ class Unreadable:
 
 
 def read_facts(rows: Iterable[sqlite3.Row]) -> list[JournaledFact | Unreadable]:
-    """The facts that rows of id, study, cart, kind and body hold; one that cannot be read hides no other."""
+    """The facts that rows of id, study, cart, kind, identity and body hold; one unreadable hides no other."""
     return [_read_fact(row) for row in rows]
 
 
 def _read_fact(row: sqlite3.Row) -> JournaledFact | Unreadable:
     try:
-        fact = decode(row["kind"], row["body"])
+        fact = _identified(decode(row["kind"], row["body"]), row["identity"])
     except DataError as error:
         return Unreadable(id=row["id"], code=row["study"], reason=str(error))
     return JournaledFact(id=row["id"], code=row["study"], cart=row["cart"], fact=fact)
@@ -192,7 +198,7 @@ def _offset_s(device_time: str | None, received_at: datetime) -> float | None:
 
 def _unprocessed(connection: sqlite3.Connection) -> list[JournaledFact | Unreadable]:
     rows = connection.execute(
-        "SELECT fact.id, study, cart, kind, body FROM fact JOIN study ON study.code = fact.study"
+        "SELECT fact.id, study, cart, kind, identity, body FROM fact JOIN study ON study.code = fact.study"
         " WHERE processed = 0 ORDER BY fact.id"
     )
     return read_facts(rows)
@@ -202,7 +208,7 @@ def _from_others(
     connection: sqlite3.Connection, heard: int, boot_id: str
 ) -> list[JournaledFact | Unreadable]:
     rows = connection.execute(
-        "SELECT fact.id, study, cart, kind, body FROM fact JOIN study ON study.code = fact.study"
+        "SELECT fact.id, study, cart, kind, identity, body FROM fact JOIN study ON study.code = fact.study"
         " WHERE processed = 0 AND fact.id > ? AND boot_id <> ? ORDER BY fact.id",
         (heard, boot_id),
     )

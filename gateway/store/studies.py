@@ -68,7 +68,7 @@ def _load(
 ) -> tuple[sqlite3.Row, list[JournaledFact | Unreadable]]:
     row = connection.execute("SELECT * FROM study WHERE code = ?", (code,)).fetchone()
     query = (
-        "SELECT fact.id, study, cart, kind, body FROM fact JOIN study ON study.code = fact.study"
+        "SELECT fact.id, study, cart, kind, identity, body FROM fact JOIN study ON study.code = fact.study"
         " WHERE study = ? AND (processed = 1 OR fact.id = ?) ORDER BY fact.id"
     )
     return row, read_facts(connection.execute(query, (code, also)))

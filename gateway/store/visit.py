@@ -42,11 +42,21 @@ class StudyEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A fact, when it came (RFC 3339), and the user who stated it; None: a cart sent it, or time passed."""
+
+    fact: Fact
+    at: str
+    by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VisitedStudy:
     """A study as all of its facts amount to it, and what is wrong with those that could not be read."""
 
     code: str
     study: Study
+    told: tuple[Told, ...]
     unreadable: tuple[Unreadable, ...]
 
 
@@ -122,17 +132,22 @@ class Visit:
         """
         code = self._code(wanted)
         rows = self._connection.execute(
-            "SELECT fact.id, study, cart, kind, body FROM fact JOIN study ON code = study"
-            " WHERE study = ? ORDER BY fact.id",
+            "SELECT fact.id, study, cart, kind, identity, body, received_at, stated_by"
+            " FROM fact JOIN study ON code = study WHERE study = ? ORDER BY fact.id",
             (code,),
-        )
+        ).fetchall()
         found = read_facts(rows)
-        facts = [entry.fact for entry in found if isinstance(entry, JournaledFact)]
+        told = tuple(
+            Told(fact=entry.fact, at=row["received_at"], by=row["stated_by"])
+            for row, entry in zip(rows, found, strict=True)
+            if isinstance(entry, JournaledFact)
+        )
+        facts = [entry.fact for entry in told]
         opened = next((fact for fact in facts if isinstance(fact, StudyOpened)), None)
         if opened is None:
             raise DataError("has no header that can be read; the gateway's log says why", code)
         unreadable = tuple(entry for entry in found if isinstance(entry, Unreadable))
-        return VisitedStudy(code=code, study=fold(opened, facts), unreadable=unreadable)
+        return VisitedStudy(code=code, study=fold(opened, facts), told=told, unreadable=unreadable)
 
     def state(self, code: str, facts: Sequence[Fact], *, by: str, clock: Clock) -> int:
         """Journal `facts` of the study `code`, all or none, as stated by the user `by`; how many were new."""

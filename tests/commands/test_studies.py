@@ -346,8 +346,11 @@ def test_a_damaged_store_is_named(capsys: Capture, folder: Path) -> None:
     assert line.startswith(f"{folder}/{DATABASE}: ")
 
 
-def test_what_the_technologist_is_told_to_type_works(capsys: Capture, folder: Path) -> None:
-    examples = blocks(ROOT / "docs" / "clinical-facts.md", "console")
+@pytest.mark.parametrize(("page", "count"), [("clinical-facts.md", 10), ("corrections.md", 9)])
+def test_what_the_technologist_is_told_to_type_works(
+    capsys: Capture, folder: Path, page: str, count: int
+) -> None:
+    examples = blocks(ROOT / "docs" / page, "console")
     commands = [
         part.partition("\n")
         for block in examples
@@ -361,4 +364,4 @@ def test_what_the_technologist_is_told_to_type_works(capsys: Capture, folder: Pa
         out, err = capsys.readouterr()
         assert err == ""
         assert re.fullmatch(pattern(output), out), out
-    assert len(commands) == 10
+    assert len(commands) == count

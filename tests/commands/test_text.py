@@ -10,6 +10,7 @@ from gateway.commands.tables import signed
 from gateway.commands.terminal import WIDTH, printable, wrapped
 from gateway.commands.text import assessment_text, segment_line
 from gateway.daemon.reference import load_reference
+from gateway.domain.corrections import RecordingAmended, RecordingExcluded
 from gateway.domain.recording import (
     NO_RESPONSE,
     MotorMarks,
@@ -425,3 +426,16 @@ def test_a_loss_is_shown_as_a_fall(reduction: float | None, shown: str) -> None:
 
 def test_a_change_that_is_not_known_is_a_dash_in_a_table() -> None:
     assert (signed(None, 1), signed(30.0, -1), signed(-0.0, -1)) == ("-", "-30.0", "+0.0")
+
+
+def test_what_an_operator_corrected_stands_above_the_findings_and_among_the_caveats() -> None:
+    wrist, elbow = motor("wrist", identity="a1" * 32), motor("below_elbow", WEAK, identity="b2" * 32)
+    amended = RecordingAmended(identity="a1" * 32, changes={"side": Side.LEFT}, reason="wrong_side")
+    excluded = RecordingExcluded(identity="b2" * 32, reason="artefact")
+
+    found = written(study(wrist, elbow).with_fact(amended).with_fact(excluded))
+
+    assert section(found, "Corrected") == ["* left ulnar ADM, wrist: wrong side, recorded as right"]
+    (line,) = [line for line in section(found, "Caveats") if "excluded" in line]
+    assert line == "  - recording excluded by an operator: motor right ulnar, below elbow (artefact)"
+    assert "Corrected" not in written(study(wrist, elbow))

@@ -3,12 +3,13 @@ import re
 from dataclasses import fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
 from gateway.domain import wording
 from gateway.domain.actions import Site
+from gateway.domain.corrections import Amendment, ExcludeReason
 from gateway.domain.criteria import Grade
 from gateway.domain.differential import Demyelination
 from gateway.domain.martin_gruber import Crossover
@@ -96,11 +97,13 @@ def test_codes_made_of_two_parts_have_words() -> None:
 def test_closed_sets_are_worded_without_rest() -> None:
     assert set(wording.GRADES) == {str(grade) for grade in Grade}
     assert set(wording.DECLINED) == set(get_args(DeclineReason))
+    assert set(wording.CORRECTIONS) == set(get_args(ExcludeReason))
     assert set(wording.MIMICS) == set(MIMICS)
 
 
 def test_words_are_short_plain_and_never_promise_too_much() -> None:
     tables = (wording.REASONS, wording.ACTIONS, wording.CAVEATS, wording.GRADES, wording.MIMICS)
+    tables = (*tables, wording.CORRECTIONS)
     for words in (words for table in tables for words in table.values()):
         assert words.isascii()
         assert "diagnos" not in words.lower()
@@ -158,6 +161,31 @@ def test_what_was_declined_says_what_and_why(why: str) -> None:
     (line,) = wording.caveats([f"declined:repeat_supramaximal:ulnar:right:axilla:adm:{why}"])
     expected = f"repeat with a supramaximal stimulus, right ulnar, axilla, ADM ({wording.DECLINED[why]})"
     assert line == f"declined: {expected}"
+
+
+@pytest.mark.parametrize("why", get_args(ExcludeReason))
+def test_what_was_excluded_says_what_and_why(why: str) -> None:
+    codes = [f"excluded:motor:ulnar:right:below_elbow:{why}", f"excluded:sensory:sural:left:calf:{why}"]
+    (line,) = wording.caveats(codes)
+    expected = f"motor right ulnar, below elbow ({wording.CORRECTIONS[why]})"
+    assert line == (
+        f"recording excluded by an operator: {expected}; "
+        f"sensory left sural, calf ({wording.CORRECTIONS[why]})"
+    )
+
+
+@pytest.mark.parametrize(
+    ("as_recorded", "said"),
+    [
+        ({"side": Side.LEFT}, "left"),
+        ({"nerve": "superficial_radial", "recording_site": "adm"}, "superficial radial, ADM"),
+        ({"stimulation_site": "erb", "site_position_mm": 120.0}, "Erb's point, site position 120 mm"),
+        ({"distance_mm": None}, "distance not known"),
+    ],
+)
+def test_what_was_amended_says_why_and_what_the_cart_had_sent(as_recorded: Any, said: str) -> None:
+    words = wording.amendment(Amendment(reason="wrong_site", as_recorded=as_recorded))
+    assert words == f"wrong site, recorded as {said}"
 
 
 @pytest.mark.parametrize(

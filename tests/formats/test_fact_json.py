@@ -1,11 +1,13 @@
-from dataclasses import fields
+from dataclasses import fields, replace
+from typing import get_args
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.recording import Side
+from gateway.domain.corrections import AmendReason, ExcludeReason, RecordingAmended, RecordingExcluded
+from gateway.domain.recording import Recording, Side
 from gateway.domain.study import (
     ActionDeclined,
     ClinicalFacts,
@@ -48,6 +50,25 @@ details = st.one_of(
         ("supramaximal", st.booleans()),
     ]
 )
+identities = st.text("0123456789abcdef", min_size=64, max_size=64)
+changes = st.fixed_dictionaries(
+    {},
+    optional={
+        "nerve": st.text(max_size=8),
+        "side": st.sampled_from(Side),
+        "recording_site": st.text(max_size=8),
+        "stimulation_site": st.text(max_size=8),
+        "site_position_mm": st.none() | st.floats(0, 3000),
+        "distance_mm": st.none() | st.floats(0.001, 3000),
+        "distance_to_recording_mm": st.none() | st.floats(0.001, 3000),
+    },
+)
+amendments = st.builds(
+    RecordingAmended,
+    identity=identities,
+    changes=changes.filter(bool),
+    reason=st.sampled_from(get_args(AmendReason)),
+) | st.builds(RecordingAmended, identity=identities, changes=st.just({}), reason=st.none())
 facts = st.one_of(
     st.builds(StudyOpened, st.builds(header, clinical=clinical, simulated=st.booleans())),
     motor_recordings,
@@ -62,8 +83,12 @@ facts = st.one_of(
             [None, "amputation", "wound_or_cast", "patient_stops", "not_tolerated", "not_indicated"]
         ),
     ),
+    amendments,
+    st.builds(
+        RecordingExcluded, identity=identities, reason=st.sampled_from([None, *get_args(ExcludeReason)])
+    ),
 )
-KINDS = ["opened", "recording", "ended", "clinical", "detail", "declined"]
+KINDS = ["opened", "recording", "ended", "clinical", "detail", "declined", "amended", "excluded"]
 
 
 @given(facts)
@@ -72,6 +97,20 @@ def test_every_fact_comes_back_as_it_was(fact: Fact) -> None:
 
     assert kind in KINDS
     assert decode(kind, body) == fact
+
+
+@given(motor_recordings | sensory_recordings)
+def test_the_identity_of_a_recording_is_no_part_of_its_body(recording: Recording) -> None:
+    assert encode(replace(recording, identity="a1" * 32)) == encode(recording)
+
+
+def test_a_side_comes_back_as_a_side() -> None:
+    word = RecordingAmended(identity="a1" * 32, changes={"side": Side.LEFT}, reason="wrong_side")
+
+    found = decode(*encode(word))
+
+    assert isinstance(found, RecordingAmended)
+    assert isinstance(found.changes["side"], Side)
 
 
 @given(st.sampled_from(KINDS), st.binary(max_size=40) | facts.map(lambda fact: encode(fact)[1]))
@@ -92,6 +131,8 @@ DETAIL = {
     "stimulation_site": None,
 }
 
+AMENDED = {"identity": "a1", "reason": "wrong_side", "side": "left"}
+
 
 @pytest.mark.parametrize(
     ("kind", "body", "told"),
@@ -108,6 +149,14 @@ DETAIL = {
         ("detail", DETAIL | {"side": "both"}, "side: must be one of left, right"),
         ("declined", {"action": "record_site", "reason": "Canary"}, "reason: must be one of amputation"),
         ("declined", {"action": "record_site"}, "reason"),
+        ("amended", AMENDED | {"side": "both"}, "side: must be one of left, right"),
+        ("amended", AMENDED | {"reason": "Canary"}, "reason: must be one of wrong_side, "),
+        ("amended", AMENDED | {"reason": None}, "reason: an amendment has changes and a reason"),
+        ("amended", AMENDED | {"distance_mm": 7000.0}, "distance_mm: is impossible"),
+        ("amended", AMENDED | {"nerve": None}, "nerve: "),
+        ("amended", AMENDED | {"Canary": 1}, "unknown key; known: identity, reason, nerve, side, "),
+        ("excluded", {"identity": "a1", "reason": "Canary"}, "reason: must be one of artefact, "),
+        ("excluded", {"identity": "a1"}, "reason"),
         ("nonsense", {}, "kind: a kind of fact that this gateway does not know"),
     ],
 )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.domain.corrections import RecordingAmended, RecordingExcluded
 from gateway.domain.recording import Recording, Side
 from gateway.domain.study import (
     ActionDeclined,
@@ -284,3 +285,48 @@ async def test_a_fact_of_another_process_that_cannot_be_read_is_told_once(
         assert await here.journal.from_others() == []
         assert await here.journal.from_others() == []
     assert [record.getMessage() for record in caplog.records] == ["fact_unreadable"]
+
+
+async def test_a_recording_has_its_identity_when_it_is_stored_and_when_it_is_read(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await here.intake.deliver(header(), [WRIST, ELBOW])
+        stored = [entry.fact for entry in here.delivered if isinstance(entry.fact, Recording)]
+        read = [e.fact for e in await here.journal.unprocessed() if isinstance(e.fact, Recording)]
+        await here.mark_processed()
+        study = (await Studies(here.database).load(here.delivered[0].code)).study
+
+    assert study is not None
+    identities = [entry.identity for entry in stored]
+    assert [len(identity or "") for identity in identities] == [64, 64]
+    assert len(set(identities)) == 2
+    assert [entry.identity for entry in read] == identities
+    assert [entry.identity for entry in study.recordings] == identities
+
+
+async def test_a_correction_is_a_fact_until_it_says_nothing_new(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await here.intake.deliver(header(), [WRIST, ELBOW])
+        identity = getattr(here.facts[1], "identity", "")
+        left = RecordingAmended(identity=identity, changes={"side": Side.LEFT}, reason="wrong_side")
+        back = RecordingAmended(identity=identity, changes={}, reason=None)
+        bad = RecordingExcluded(identity=identity, reason="artefact")
+        for fact in (back, left, left, bad, bad, left, back, back):
+            await here.take(await here.journal.add(here.delivered[0].code, fact))
+        assert here.facts[3:] == [left, bad, back]
+
+        await here.mark_processed()
+        study = (await Studies(here.database).load(here.delivered[0].code)).study
+
+    assert study is not None
+    assert study.recordings == (WRIST, ELBOW)
+    assert study.in_force == (ELBOW,)
+
+
+async def test_a_corrected_recording_sent_again_is_the_same_recording(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await here.intake.deliver(header(), [WRIST])
+        bad = RecordingExcluded(identity=getattr(here.facts[1], "identity", ""), reason="artefact")
+        await here.journal.add(here.delivered[0].code, bad)
+        await here.intake.deliver(header(), [WRIST])
+
+        assert here.facts == [StudyOpened(header()), WRIST]
