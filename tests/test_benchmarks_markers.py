@@ -188,6 +188,8 @@ def test_a_segment_is_on_a_limit_as_far_as_its_stated_errors_reach():
 RATIO = Condition(quantity="amplitude_ratio", op="<", limit=0.5)
 DISTAL = Condition(quantity="distal_amplitude_mv", op="<=", limit=1.0)
 PEAKS = Condition(quantity="peak_to_peak_reduction_percent", op=">", limit=20.0)
+# A rule asks for a fall; this one is far from its limit.
+FALL = Condition(quantity="amplitude_reduction_percent", op=">", limit=90.0)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +202,7 @@ PEAKS = Condition(quantity="peak_to_peak_reduction_percent", op=">", limit=20.0)
 )
 def test_a_limit_of_any_quantity_is_one(condition, near, far):
     criteria = replace(
-        reference().criteria[0], floor=Floor(), rules=(Rule(grade="block", conditions=(condition,)),)
+        reference().criteria[0], floor=Floor(), rules=(Rule(grade="block", conditions=(condition, FALL)),)
     )
     answers = []
     for amplitudes in (near, far):

@@ -49,7 +49,7 @@ class AnalysisSection(_Section, kw_only=True, frozen=True):
     criteria: list[str] | None = None  # absent: every set that is not unverified
     grading: str = "efns-pns-mmn-2010"  # the set whose grades become findings
     norms: str = "aanem-2016"
-    data_dir: str | None = None  # a laboratory's own criteria/, norms/, anatomy/: same id wins
+    data_dir: str | None = None  # a laboratory's own criteria/, norms/, differential/, anatomy/: same id wins
 
 
 class MqttSection(_Section, kw_only=True, frozen=True):

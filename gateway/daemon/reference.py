@@ -1,19 +1,20 @@
 """Loads what recordings are judged by: criteria sets, norm tables, anatomy, marker settings.
 
 Shipped data first, then the laboratory's own directory: a file with the same id takes the place of the
-shipped one. A key nobody knows is an error with the file and the key.
+shipped one. What cannot be meant, and a name the anatomy does not have, is an error with file and place, in
+every file: also in a set that nobody asked for yet.
 """
 
-import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
-
-import msgspec
+from typing import Final, Generic, TypeVar
 
 import gateway
+from gateway.daemon.data_file import read
 from gateway.domain.anatomy import Anatomy
 from gateway.domain.checklist import ExaminationPlan
+from gateway.domain.consistency import Names, check_anatomy
 from gateway.domain.criteria import CriteriaSet
 from gateway.domain.differential import DemyelinationCriteria
 from gateway.domain.markers import MarkerSettings
@@ -57,20 +58,49 @@ def load_reference(
     tables = _load(places, "norms", NormTable)
     differentials = _load(places, "differential", DemyelinationCriteria)
     anatomies = _load(places, "anatomy", Anatomy)
+    plan = _File.of(_last(places, "examination.toml"), ExaminationPlan)
+    _check_each(anatomies.values(), check_anatomy)
+    anatomy = _pick(anatomies, _ANATOMY, "anatomy")
+    names = Names(anatomy=anatomy)
+    _check_each(sets.values(), names.check_criteria)
+    _check_each(tables.values(), names.check_norms)
+    _check_each(differentials.values(), lambda entry: names.check_differential(entry, sets))
+    _check_each([plan], names.check_plan)
     grading = grading or DEFAULT_GRADING
-    wanted = list(dict.fromkeys(criteria)) if criteria is not None else _usual(sets.values(), grading)
+    usual = _usual((file.entry for file in sets.values()), grading)
+    wanted = list(dict.fromkeys(criteria)) if criteria is not None else usual
     if grading not in wanted:
         wanted.insert(0, grading)
     return Reference(
-        anatomy=_pick(anatomies, _ANATOMY, "anatomy"),
+        anatomy=anatomy,
         norms=_pick(tables, norms or DEFAULT_NORMS, "norm table"),
         criteria=tuple(_pick(sets, name, "criteria set") for name in wanted),
         grading=grading,
-        markers=_read(shipped_data() / "markers.toml", MarkerSettings),
-        thresholds=_read(_last(places, "thresholds.toml"), Thresholds),
-        differentials=tuple(differentials.values()),
-        plan=_read(_last(places, "examination.toml"), ExaminationPlan),
+        markers=read(shipped_data() / "markers.toml", MarkerSettings),
+        thresholds=read(_last(places, "thresholds.toml"), Thresholds),
+        differentials=tuple(file.entry for file in differentials.values()),
+        plan=plan.entry,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _File(Generic[T]):
+    """What one file says."""
+
+    path: Path
+    entry: T
+
+    @classmethod
+    def of(cls, path: Path, shape: type[T]) -> "_File[T]":
+        return cls(path, read(path, shape))
+
+
+def _check_each(files: Iterable[_File[T]], check: Callable[[T], None]) -> None:
+    for file in files:
+        try:
+            check(file.entry)
+        except DataError as error:
+            raise ConfigError(f"{file.path}: {error}") from error
 
 
 def _last(places: Sequence[Path], name: str) -> Path:
@@ -83,60 +113,26 @@ def _usual(sets: Iterable[CriteriaSet], grading: str) -> list[str]:
     return sorted(verified, key=lambda name: (name != grading, name))
 
 
-def _load(places: Iterable[Path], kind: str, shape: type[T]) -> dict[str, T]:
-    found: dict[str, T] = {}
+def _load(places: Iterable[Path], kind: str, shape: type[T]) -> dict[str, _File[T]]:
+    found: dict[str, _File[T]] = {}
     for place in places:
         found |= _in_directory(place / kind, shape)
     return found
 
 
-def _in_directory(directory: Path, shape: type[T]) -> dict[str, T]:
-    found: dict[str, T] = {}
+def _in_directory(directory: Path, shape: type[T]) -> dict[str, _File[T]]:
+    found: dict[str, _File[T]] = {}
     for path in sorted(directory.glob("*.toml")):
-        entry = _read(path, shape)
-        name: str = entry.id  # type: ignore[attr-defined]  # every kind of reference data has an id
+        file = _File.of(path, shape)
+        name: str = file.entry.id  # type: ignore[attr-defined]  # every kind of reference data has an id
         if name in found:
             raise ConfigError(f"{path}: another file in {directory} has the id {name!r} too")
-        found[name] = entry
+        found[name] = file
     return found
 
 
-def _read(path: Path, shape: type[T]) -> T:
-    try:
-        raw = tomllib.loads(path.read_text("utf-8"))
-        built = msgspec.convert(raw, shape)
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
-    except DataError as error:
-        raise ConfigError(f"{path}: {error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
-        raise ConfigError(f"{path}: {error}") from error
-    unknown = _unknown_key(raw, msgspec.to_builtins(built))
-    if unknown:
-        raise ConfigError(f"{path}: unknown key {unknown}")
-    return built
-
-
-def _unknown_key(raw: object, built: object, place: str = "") -> str | None:
-    """The place of the first key in `raw` that reading it did not use."""
-    if isinstance(raw, Mapping) and isinstance(built, Mapping):
-        for key, value in raw.items():
-            here = f"{place}.{key}".lstrip(".")
-            if key not in built:
-                return here + did_you_mean(key, built)
-            deeper = _unknown_key(value, built[key], here)
-            if deeper:
-                return deeper
-    elif isinstance(raw, list) and isinstance(built, list | tuple):
-        for index, (value, used) in enumerate(zip(raw, built, strict=True)):
-            deeper = _unknown_key(value, used, f"{place}[{index}]")
-            if deeper:
-                return deeper
-    return None
-
-
-def _pick(found: Mapping[str, T], name: str, what: str) -> T:
+def _pick(found: Mapping[str, _File[T]], name: str, what: str) -> T:
     if name not in found:
         hint = did_you_mean(name, found) or f"; there are: {', '.join(sorted(found))}"
         raise UnknownId(f"no {what} {name!r}{hint}")
-    return found[name]
+    return found[name].entry

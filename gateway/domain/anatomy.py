@@ -220,9 +220,9 @@ def _check_mdc(code: str | None) -> None:
 
 
 def _check_neighbours(entry: NamedSegment, sites: tuple[str, ...], place: str) -> None:
-    check_segment((entry.distal, entry.proximal), sites, "same", place)
+    check_segment((entry.distal, entry.proximal), sites, "this nerve", place)
     if sites.index(entry.proximal) - sites.index(entry.distal) > 1:
-        raise DataError(f"must be neighbours; from distal to proximal: {', '.join(sites)}", place)
+        raise DataError(f"must be neighbours of: {', '.join(sites)}", place)
 
 
 def _spelling(text: str) -> str:

@@ -6,7 +6,6 @@ eligible site; whether a finding follows from it is for the gates.
 """
 
 import enum
-import math
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,11 +13,10 @@ from functools import lru_cache
 from typing import Final, Literal
 
 from gateway.domain.anatomy import Anatomy, Standing
+from gateway.domain.criteria_slips import check_condition, check_floor, check_rule, check_set
 from gateway.domain.norms import NormTable, Status
-from gateway.domain.plausibility import Range, check_number, check_some
 from gateway.domain.rounding import quotient, scaled
 from gateway.domain.segments import Segment
-from gateway.errors import DataError
 
 Comparison = Literal[">=", ">", "<=", "<"]
 _COMPARE: Final[Mapping[Comparison, Callable[[float, float], bool]]] = {
@@ -47,26 +45,6 @@ _MISSING: Final[Mapping[Measure, str]] = {
 
 _MEASURED: Final = operator.attrgetter(*_MISSING)
 
-_FALL: Final = Range(most=100.0, below_most=True)
-_LARGEST_CMAP_MV: Final = 50.0
-_POSSIBLE: Final[Mapping[Measure, Range]] = {
-    "amplitude_ratio": Range(most=1.0, below_most=True),
-    "amplitude_reduction_percent": _FALL,
-    "peak_to_peak_reduction_percent": _FALL,
-    "area_reduction_percent": _FALL,
-    "duration_increase_percent": Range(most=500.0),
-    "distal_amplitude_mv": Range(most=_LARGEST_CMAP_MV),
-}
-_UP: Final[tuple[Comparison, ...]] = (">=", ">")
-_DOWN: Final[tuple[Comparison, ...]] = ("<=", "<")
-# How a fall of the response is asked for; the other way round a healthy nerve would be blocked.
-_ASKS_FOR_A_FALL: Final[Mapping[Measure, tuple[Comparison, ...]]] = {
-    "amplitude_ratio": _DOWN,
-    "amplitude_reduction_percent": _UP,
-    "peak_to_peak_reduction_percent": _UP,
-    "area_reduction_percent": _UP,
-}
-
 
 class Grade(enum.StrEnum):
     """What the numbers of a segment say under one set; `INDETERMINATE` only after a gate."""
@@ -94,8 +72,7 @@ class Condition:
     limit: float
 
     def __post_init__(self) -> None:
-        check_number(self.limit, _POSSIBLE[self.quantity], "limit")
-        _check_op(self.op, _ASKS_FOR_A_FALL.get(self.quantity, (*_UP, *_DOWN)), "a fall")
+        check_condition(self)
 
     def holds(self, value: float) -> bool:
         """Whether `value` meets the inequality exactly as written."""
@@ -111,9 +88,6 @@ class Limit:
     source: str
     status: Status
 
-    def __post_init__(self) -> None:
-        _check_op(self.op, _UP, "a floor")
-
     def holds(self, value: float) -> bool:
         """Whether `value` passes the floor."""
         return _COMPARE[self.op](value, self.limit)
@@ -127,10 +101,7 @@ class Floor:
     percent_of_lower_limit: Limit | None = None
 
     def __post_init__(self) -> None:
-        if self.amplitude_mv:
-            check_number(self.amplitude_mv.limit, Range(most=_LARGEST_CMAP_MV), "amplitude_mv.limit")
-        if self.percent_of_lower_limit:
-            check_number(self.percent_of_lower_limit.limit, Range(most=100.0), "percent_of_lower_limit.limit")
+        check_floor(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,11 +115,6 @@ class Between:
     def names(self, nerve: str, ends: tuple[str, str]) -> bool:
         """Whether it is this one."""
         return self.nerve in (None, nerve) and (self.distal, self.proximal) == ends
-
-    def meets(self, other: "Between") -> bool:
-        """Whether some segment is both this one and the other."""
-        one_nerve = self.nerve is None or other.nerve in (None, self.nerve)
-        return one_nerve and (self.distal, self.proximal) == (other.distal, other.proximal)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,40 +131,7 @@ class Rule:
     except_nerves: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check_some(self.conditions, "condition", "conditions")
-        if not any(entry.quantity in _ASKS_FOR_A_FALL for entry in self.conditions):
-            raise DataError("no fall of the response is asked for, add a reduction or a ratio", "conditions")
-        for quantity in {entry.quantity for entry in self.conditions}:
-            if not _can_hold([entry for entry in self.conditions if entry.quantity == quantity]):
-                raise DataError(f"no {quantity} can meet all of them", "conditions")
-
-    def meets(self, other: "Rule") -> bool:
-        """Whether both may apply to one segment, by limb, length and sites."""
-        apart = (
-            {self.limb, other.limb} == {"upper", "lower"}
-            or {self.length, other.length} == {"long", "short"}
-            or (
-                (self.proximal_sites and other.proximal_sites)
-                and not set(self.proximal_sites).intersection(other.proximal_sites)
-            )
-            or (
-                (self.segments and other.segments)
-                and not any(mine.meets(its) for mine in self.segments for its in other.segments)
-            )
-        )
-        return not apart
-
-
-def _check_op(op: Comparison, known: tuple[Comparison, ...], what: str) -> None:
-    if op not in known:
-        raise DataError(f"is the wrong way round for {what}, write {' or '.join(known)}", "op")
-
-
-def _can_hold(conditions: Sequence[Condition]) -> bool:
-    """Whether one number can meet all of them: a limit itself, or one just beside it."""
-    limits = {entry.limit for entry in conditions}
-    near = {math.nextafter(limit, way) for limit in limits for way in (-math.inf, math.inf)}
-    return any(all(entry.holds(value) for entry in conditions) for value in limits | near)
+        check_rule(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -221,19 +154,7 @@ class CriteriaSet:
     remark: str | None = None
 
     def __post_init__(self) -> None:
-        check_some(self.nerves, "nerve", "nerves")
-        check_some(self.rules, "rule", "rules")
-        for index, rule in enumerate(self.rules):
-            above = self.rules[:index]
-            if (rule.grade == "block") != (self.rules[0].grade == "block"):
-                raise DataError(
-                    "a set has the one grade block, or definite_block and probable_block",
-                    f"rules[{index}].grade",
-                )
-            if rule.grade == "definite_block" and any(
-                other.grade == "probable_block" and other.meets(rule) for other in above
-            ):
-                raise DataError("is never reached behind a probable_block, write it above", f"rules[{index}]")
+        check_set(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ are off unless the table itself switches them on. The laboratory's own table win
 the same id; that is settled where tables are loaded, not here.
 """
 
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Final, Literal, TypeVar
 
-from gateway.domain.plausibility import Range, check_number, check_numbers, check_some
+from gateway.domain.plausibility import Range, check_number, check_numbers, check_once, check_some
 from gateway.domain.rounding import half_up
 from gateway.domain.study import StudyHeader
 from gateway.errors import DataError
@@ -170,7 +170,7 @@ class MotorNorm:
 
     def __post_init__(self) -> None:
         check_numbers(self, _MOTOR)
-        _check_once(((entry.distal, entry.proximal) for entry in self.velocities), "segment", "velocities")
+        check_once([[(entry.distal, entry.proximal)] for entry in self.velocities], "segment", "velocities")
 
     def velocity_limit(self, distal: str, proximal: str) -> float | None:
         """The lowest normal velocity between two sites, m/s; None when the row has none."""
@@ -200,13 +200,6 @@ class SensoryNorm:
         check_numbers(self, _SENSORY)
 
 
-def _check_once(keys: Iterable[Hashable], what: str, place: str) -> None:
-    first: dict[Hashable, int] = {}
-    for index, key in enumerate(keys):
-        if first.setdefault(key, index) != index:
-            raise DataError(f"same {what} as {place}[{first[key]}], keep one", f"{place}[{index}]")
-
-
 _Row = TypeVar("_Row", MotorNorm, SensoryNorm)
 
 
@@ -225,16 +218,6 @@ class NormTable:
     use_unverified: bool = False
     motor: tuple[MotorNorm, ...] = ()
     sensory: tuple[SensoryNorm, ...] = ()
-
-    def __post_init__(self) -> None:
-        motor = ((row.nerve, row.muscle, row.stratum) for row in self.motor)
-        _check_once(motor, "nerve, muscle and stratum", "motor")
-        # Laboratories name one place either way, so two rows may share one of several stimulation sites.
-        sensory = (
-            (row.nerve, frozenset(row.stimulation_sites), row.recording_site, row.stratum)
-            for row in self.sensory
-        )
-        _check_once(sensory, "nerve, sites and stratum", "sensory")
 
     def for_person(self, person: Person) -> "NormTable":
         """The table with the rows that are on and hold for this person, the most specific first.

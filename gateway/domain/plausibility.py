@@ -3,7 +3,7 @@
 The ranges are no clinical limits. Outside them a number is a slip of the pen, the sign or the unit.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.errors import DataError, did_you_mean
@@ -46,10 +46,20 @@ def check_some(entries: Collection[object], what: str, place: str) -> None:
         raise DataError(f"is empty, name at least one {what}", place)
 
 
+def check_once(entries: Iterable[Iterable[Hashable]], what: str, place: str) -> None:
+    """DataError at the first entry of a list that answers something one above it has answered."""
+    first: dict[Hashable, int] = {}
+    for index, answers in enumerate(entries):
+        for answer in answers:
+            if first.setdefault(answer, index) != index:
+                raise DataError(f"same {what} as {place}[{first[answer]}], keep one", f"{place}[{index}]")
+
+
 def check_name(name: str, known: Collection[str], what: str, place: str) -> None:
     """DataError with the name that was probably meant, or all there are."""
     if name not in known:
-        raise DataError(f"unknown {what}{did_you_mean(name, known) or f'; known: {", ".join(known)}'}", place)
+        hint = did_you_mean(name, known) or f"; known: {', '.join(known)}"
+        raise DataError(f"unknown {what}{hint}", place)
 
 
 def check_names(names: Sequence[str], known: Collection[str], what: str, place: str) -> None:
@@ -58,11 +68,9 @@ def check_names(names: Sequence[str], known: Collection[str], what: str, place: 
         check_name(name, known, what, f"{place}[{index}]")
 
 
-def check_segment(ends: tuple[str, str], sites: Sequence[str], nerve: str, place: str) -> None:
-    """DataError unless both ends, distal first, are sites of the nerve."""
+def check_segment(ends: tuple[str, str], sites: Sequence[str], whose: str, place: str) -> None:
+    """DataError unless both ends, the distal one first, are among the sites, which run distal to proximal."""
     for name, end in zip(ends, ("distal", "proximal"), strict=True):
-        check_name(name, sites, f"site of the {nerve} nerve", f"{place}.{end}".lstrip("."))
+        check_name(name, sites, f"site of {whose}", f"{place}.{end}")
     if sites.index(ends[0]) >= sites.index(ends[1]):
-        raise DataError(
-            f"distal must lie before proximal; from distal to proximal: {', '.join(sites)}", place
-        )
+        raise DataError(f"must run from distal to proximal: {', '.join(sites)}", place)

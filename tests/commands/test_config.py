@@ -42,6 +42,17 @@ def test_a_configuration_that_cannot_be_read_is_named(capsys: Capture, config: P
     assert capsys.readouterr() == ("", told)
 
 
+def test_a_slip_in_a_laboratorys_own_file_is_shown(capsys: Capture, config: Path, tmp_path: Path) -> None:
+    own = tmp_path / "data" / "thresholds.toml"
+    own.parent.mkdir()
+    text = (shipped_data() / "thresholds.toml").read_text("utf-8")
+    own.write_text(text.replace("value = 32\n", "value = 320\n"), "utf-8")
+    config.write_text(f'[analysis]\ndata_dir = "{own.parent}"\n{config.read_text("utf-8")}', "utf-8")
+    assert run(["config", "check", "--config", str(config)]) == 78
+    told = f"emg-gateway: {config}: {own}: upper_limb_c.value: must be 20 or more and at most 40\n"
+    assert capsys.readouterr() == ("", told)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [

@@ -10,10 +10,11 @@ REFERENCE = load_reference()
 OFF = load_reference(criteria=("efns-pns-mmn-2010", "aaem-1999", "aaem-mmn-2003"))
 SETS = {entry.id: entry for entry in (*REFERENCE.criteria, *OFF.criteria)}
 FALL = Condition(quantity="amplitude_reduction_percent", op=">=", limit=50.0)
+PLAIN = Rule(grade="block", conditions=(FALL,))
 
 
 def written(*rules: Rule, **changes: object) -> tuple[str, ...]:
-    """The remarks of a set behind the first, which is its source."""
+    """The remarks of a set behind the first, which is its source; without those of the plain rule."""
     whole: dict[str, object] = {
         "id": "own",
         "title": "Our own",
@@ -21,11 +22,11 @@ def written(*rules: Rule, **changes: object) -> tuple[str, ...]:
         "status": "given",
         "version": "3",
         "nerves": "all",
-        "rules": rules,
+        "rules": rules or (PLAIN,),
     }
     source, *rest = criteria_remarks(CriteriaSet(**whole | changes))  # type: ignore[arg-type]
     assert source == "Our laboratory; version 3; given"
-    return tuple(rest)
+    return tuple(rest if rules else rest[:-1])
 
 
 @pytest.mark.parametrize("entry", SETS.values(), ids=SETS)
@@ -60,7 +61,9 @@ def test_rules_that_differ_read_differently(entry: CriteriaSet) -> None:
     ],
 )
 def test_a_limit_has_the_unit_of_its_quantity(condition: Condition, shown: str) -> None:
-    assert written(Rule(grade="probable_block", conditions=(condition,))) == (f"probable block: {shown}",)
+    beside = Condition(quantity="peak_to_peak_reduction_percent", op=">", limit=20.0)
+    (told,) = written(Rule(grade="probable_block", conditions=(condition, beside)))
+    assert told.startswith(f"probable block: {shown}, ")
 
 
 def test_where_a_rule_applies_stands_before_its_limits() -> None:

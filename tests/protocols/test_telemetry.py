@@ -103,7 +103,11 @@ def finding(
 
 def asking(quantity: Measure) -> Rule:
     duration = Condition(quantity="duration_increase_percent", op="<=", limit=30.0)
-    return Rule(grade="block", conditions=(duration, Condition(quantity=quantity, op=">=", limit=50.0)))
+    if quantity == "amplitude_ratio":
+        fall = Condition(quantity=quantity, op="<=", limit=0.5)
+    else:
+        fall = Condition(quantity=quantity, op=">=", limit=50.0)
+    return Rule(grade="block", conditions=(duration, fall))
 
 
 BY_AREA = asking("area_reduction_percent")
@@ -138,7 +142,13 @@ def assessment(
         norms="aanem-2016",
         criteria=(
             CriteriaSet(
-                id="amplitude-50", title="", source="", status="given", version="1", nerves="all", rules=()
+                id="amplitude-50",
+                title="",
+                source="",
+                status="given",
+                version="1",
+                nerves="all",
+                rules=(BY_AREA,),
             ),
         ),
         recordings=recordings,
