@@ -43,9 +43,6 @@ _MISSING: Final[Mapping[Measure, str]] = {
 }
 
 
-_MEASURED: Final = operator.attrgetter(*_MISSING)
-
-
 class Grade(enum.StrEnum):
     """What the numbers of a segment say under one set; `INDETERMINATE` only after a gate."""
 
