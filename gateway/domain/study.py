@@ -150,8 +150,21 @@ class ActionDeclined:
     reason: DeclineReason | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertAcknowledged:
+    """Somebody at a lab screen has seen an alert; the study itself stays as it is.
+
+    `by` and `screen` are as the screen gave them, `time` is the gateway's: UTC with milliseconds.
+    """
+
+    alert_id: str
+    by: str
+    screen: str
+    time: str
+
+
 Statement = ClinicalStated | DetailStated | ActionDeclined
-Fact = StudyOpened | Recording | ExamEnded | Statement
+Fact = StudyOpened | Recording | ExamEnded | Statement | AlertAcknowledged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +193,7 @@ class Study:
         if isinstance(fact, ActionDeclined):
             others = {action: why for action, why in self.declined.items() if action != fact.action}
             return replace(self, declined=others | ({fact.action: fact.reason} if fact.reason else {}))
-        return replace(self, ended=True)
+        return replace(self, ended=True) if isinstance(fact, ExamEnded) else self
 
 
 def _stated(clinical: ClinicalFacts, statement: ClinicalStated) -> ClinicalFacts:

@@ -1,7 +1,7 @@
 """A fact as the journal keeps it: its kind, and a body that is read as strictly as a document.
 
-Headers and recordings have the forms of the Study document, statements of operators are JSON objects of
-their own, the end of an examination is the word that says who ended it.
+Headers and recordings have the forms of the Study document, statements of operators and what screens
+acknowledge are JSON objects of their own, the end of an examination is the word that says who ended it.
 """
 
 from dataclasses import asdict
@@ -13,6 +13,7 @@ from gateway.domain.recording import Recording, Side
 from gateway.domain.statements import check
 from gateway.domain.study import (
     ActionDeclined,
+    AlertAcknowledged,
     ClinicalFacts,
     ClinicalStated,
     DeclineReason,
@@ -27,7 +28,7 @@ from gateway.errors import DataError
 from gateway.formats.study_json import decode_header, decode_recording, header_object, recording_object
 from gateway.formats.study_shapes import ClinicalShape, shaped
 
-Kind = Literal["opened", "recording", "ended", "clinical", "detail", "declined"]
+Kind = Literal["opened", "recording", "ended", "clinical", "detail", "declined", "acknowledged"]
 
 
 class _Strict(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -53,6 +54,13 @@ class _ActionDeclinedShape(_Strict):
     reason: DeclineReason | None
 
 
+class _AlertAcknowledgedShape(_Strict):
+    alert_id: str
+    by: str
+    screen: str
+    time: str
+
+
 def encode(fact: Fact) -> tuple[Kind, bytes]:
     """The kind and the body a fact is stored under; `decode` gives the same fact back."""
     match fact:
@@ -67,6 +75,8 @@ def encode(fact: Fact) -> tuple[Kind, bytes]:
             return "clinical", msgspec.json.encode({"clinical": known, "forgotten": fact.forgotten})
         case DetailStated():
             return "detail", msgspec.json.encode(asdict(fact))
+        case AlertAcknowledged():
+            return "acknowledged", msgspec.json.encode(asdict(fact))
     return "declined", msgspec.json.encode(asdict(fact))
 
 
@@ -83,6 +93,8 @@ def decode(kind: str, body: bytes) -> Fact:
             statement = _statement(kind, body)
             check(statement)
             return statement
+        case "acknowledged":
+            return AlertAcknowledged(**msgspec.structs.asdict(shaped(body, _AlertAcknowledgedShape)))
         case _:
             raise DataError("a kind of fact that this gateway does not know", "kind")
 

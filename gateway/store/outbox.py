@@ -45,6 +45,7 @@ class Results:
     numbering: JsonObject
     alerts: JsonObject
     clear_at: datetime | None
+    alerts_clear_at: datetime | None = None
     events_sink: str | None = None
     events: tuple[TelemetryEvent, ...] = ()
     messages: tuple[Message, ...] = ()
@@ -142,11 +143,12 @@ def _store(connection: sqlite3.Connection, results: Results, now: datetime, boot
             ),
         )
     connection.execute(
-        "UPDATE study SET numbering = ?, alerts = ?, clear_at = ? WHERE code = ?",
+        "UPDATE study SET numbering = ?, alerts = ?, clear_at = ?, alerts_clear_at = ? WHERE code = ?",
         (
             msgspec.json.encode(results.numbering).decode(),
             msgspec.json.encode(results.alerts).decode(),
             results.clear_at.isoformat() if results.clear_at else None,
+            results.alerts_clear_at.isoformat() if results.alerts_clear_at else None,
             results.code,
         ),
     )

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from gateway.domain.recording import Side
 from gateway.domain.study import (
     ActionDeclined,
+    AlertAcknowledged,
     ClinicalFacts,
     ClinicalStated,
     DetailStated,
@@ -62,8 +63,11 @@ facts = st.one_of(
             [None, "amputation", "wound_or_cast", "patient_stops", "not_tolerated", "not_indicated"]
         ),
     ),
+    st.builds(
+        AlertAcknowledged, alert_id=st.text(max_size=40), by=st.text(), screen=st.text(), time=st.text()
+    ),
 )
-KINDS = ["opened", "recording", "ended", "clinical", "detail", "declined"]
+KINDS = ["opened", "recording", "ended", "clinical", "detail", "declined", "acknowledged"]
 
 
 @given(facts)
@@ -108,6 +112,8 @@ DETAIL = {
         ("detail", DETAIL | {"side": "both"}, "side: must be one of left, right"),
         ("declined", {"action": "record_site", "reason": "Canary"}, "reason: must be one of amputation"),
         ("declined", {"action": "record_site"}, "reason"),
+        ("acknowledged", {"alert_id": "x", "by": "x", "screen": "x"}, "time"),
+        ("acknowledged", {"alert_id": "x", "by": 1, "screen": "x", "time": "x"}, "by"),
         ("nonsense", {}, "kind: a kind of fact that this gateway does not know"),
     ],
 )
