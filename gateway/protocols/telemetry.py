@@ -84,10 +84,13 @@ def timestamp(time: datetime) -> str:
 
 
 def envelope(event: TelemetryEvent, seq: int, boot_id: str, time: datetime) -> bytes:
-    """The payload of an event; empty where it clears its topic."""
+    """The payload of an event; empty where it clears its topic.
+
+    It names its topic (below the prefix), which a replay would not tell.
+    """
     if event.data is None:
         return b""
-    whole: JsonObject = {"seq": seq, "boot_id": boot_id, "time": timestamp(time)}
+    whole: JsonObject = {"seq": seq, "boot_id": boot_id, "time": timestamp(time), "topic": event.topic}
     if event.simulated:
         whole["simulated"] = True
     return _json(whole | {"data": event.data})

@@ -58,7 +58,7 @@ class Ward:
         return str(name)
 
     async def told(self) -> list[Any]:
-        """State, phase and who acknowledged, of every alert that was told; None where its topic was cleared."""
+        """State, phase and who acknowledged, of every alert as told; None: its topic was cleared."""
         rows = await self.rows("SELECT payload FROM outbox WHERE topic LIKE 'alert/%' ORDER BY id")
         alerts = [json.loads(payload)["data"] if payload else None for (payload,) in rows]
         return [alert and (alert["state"], alert["phase"], by(alert["acknowledged"])) for alert in alerts]

@@ -232,6 +232,7 @@ def test_an_envelope_holds_number_boot_time_and_data() -> None:
         "seq": 7,
         "boot_id": "b1",
         "time": "2026-11-02T12:00:00.123Z",
+        "topic": "study/x/guidance",
         "data": {"actions": []},
     }
 
