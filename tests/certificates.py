@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import ssl
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -33,6 +34,10 @@ class Authority:
             "-out",
             self.ca,
         )
+
+    def believed(self) -> ssl.SSLContext:
+        """TLS towards those whose certificates it signed."""
+        return ssl.create_default_context(cafile=str(self.ca))
 
     def certificate(self, name: str, alternative: str = "IP:127.0.0.1") -> tuple[Path, Path]:
         """The certificate of `name` (its common name) and its key, as files."""

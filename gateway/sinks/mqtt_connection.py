@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import logging
 import math
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -89,15 +90,20 @@ class _ClosingSocket(ssl.SSLSocket):
 class BrokerConnection(aiomqtt.Client):
     """A client for one connection: `connect`, publish, then `leave` or not, and always `drop`.
 
-    What arrives while `most_unread` messages wait is dropped.
+    Without `will_topic` there is no will. What arrives while `most_unread` messages wait is dropped.
     """
 
     def __init__(
-        self, settings: MqttSettings, *, will_topic: str, will: bytes, most_unread: int | None = None
+        self,
+        settings: MqttSettings,
+        *,
+        will_topic: str | None = None,
+        will: bytes = b"",
+        most_unread: int | None = None,
     ) -> None:
         if settings.tls is not None:
             settings.tls.sslsocket_class = _ClosingSocket
-        digest = hashlib.sha256(will_topic.encode("ascii")).hexdigest()
+        digest = hashlib.sha256(will_topic.encode() if will_topic else os.urandom(20)).hexdigest()
         super().__init__(
             settings.host,
             settings.port,
@@ -108,7 +114,7 @@ class BrokerConnection(aiomqtt.Client):
             identifier=f"emg-{digest[:19]}",
             protocol=aiomqtt.ProtocolVersion.V311,
             clean_session=True,
-            will=aiomqtt.Will(will_topic, will, qos=1, retain=True),
+            will=aiomqtt.Will(will_topic, will, qos=1, retain=True) if will_topic else None,
             keepalive=settings.keepalive_s,
             # `_answer` sets the limits: before Python 3.12 a cancellation can get lost in the library's own.
             timeout=math.inf,

@@ -6,7 +6,6 @@ import getpass
 import os
 import re
 import socket
-import ssl
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -74,7 +73,7 @@ def _put_in_place(folder: Path, authority: Authority, port: int, *, certificates
 
 async def _ready(process: asyncio.subprocess.Process, port: int, authority: Authority) -> None:
     """Return once it speaks TLS; there is no other word of it."""
-    context = ssl.create_default_context(cafile=str(authority.ca))
+    context = authority.believed()
     context.load_cert_chain(*authority.certificate("emg-gateway"))
     async with asyncio.timeout(10):
         while process.returncode is None:

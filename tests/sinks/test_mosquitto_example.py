@@ -34,7 +34,7 @@ def tls() -> ssl.SSLContext:
 
 @asynccontextmanager
 async def client(port: int, user: str) -> AsyncIterator[aiomqtt.Client]:
-    context = ssl.create_default_context(cafile=str(authority().ca))
+    context = authority().believed()
     async with aiomqtt.Client(
         LOOPBACK, port, username=user, password=PASSWORDS[user], tls_context=context
     ) as found:
