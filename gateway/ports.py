@@ -105,6 +105,18 @@ class Outbox(Protocol):
         """The number of the newest event before the first that is still pending; 0 when there is none."""
         ...
 
+    async def retained(self, sink: str) -> Sequence[OutboxItem]:
+        """What the broker should hold for screens that come later, in the order it was sent."""
+        ...
+
+    async def after(self, sink: str, since: int, until: int, limit: int) -> Sequence[OutboxItem]:
+        """The oldest `limit` events numbered above `since` up to `until` that are still kept."""
+        ...
+
+    async def oldest(self, sink: str) -> int:
+        """The number of the oldest event that is kept."""
+        ...
+
 
 class Driver(Protocol):
     """A way in. It runs until cancelled and raises Temporary when its line is gone."""

@@ -35,8 +35,8 @@ async def listen(client: aiomqtt.Client) -> tuple[str, dict[str, Any]]:
             started = started or payload["state"] == "online"
         elif kind == "assessment":
             last = topic, payload["data"]
-        elif kind in _LINES:
-            click.echo(f"{datetime.now(UTC).astimezone():%H:%M:%S}  {_LINES[kind](payload['data'])}")
+        elif kind in EVENT_LINES:
+            click.echo(f"{datetime.now(UTC).astimezone():%H:%M:%S}  {EVENT_LINES[kind](payload['data'])}")
     if last is None:
         raise Temporary("no assessment came back through the broker")
     return last
@@ -63,7 +63,7 @@ def _action(action: dict[str, Any]) -> str:
     return " ".join(part for part in parts if part)
 
 
-_LINES: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
+EVENT_LINES: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
     "recording": recording_line,
     "segment": segment_line,
     "guidance": guidance_line,

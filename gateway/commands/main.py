@@ -24,6 +24,7 @@ _COMMANDS: Final = (
     "demo",
     "hl7",
     "ledger",
+    "mqtt",
     "run",
     "simulate",
     "studies",

@@ -27,6 +27,8 @@ _NAME: Final = r"^[a-z0-9_-]{1,32}(?!\n)$"
 Name = Annotated[str, msgspec.Meta(pattern=_NAME)]
 Size = Annotated[int, msgspec.Meta(gt=0, le=512 * 1024 * 1024)]  # the journal takes a document whole
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=31_622_400)]  # a year: beyond it nothing is waited for
+Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
+Days = Annotated[float, msgspec.Meta(ge=0, le=3660)]
 S = TypeVar("S", bound=msgspec.Struct)
 
 
@@ -52,13 +54,24 @@ class AnalysisSection(_Section, kw_only=True, frozen=True):
     data_dir: str | None = None  # a laboratory's own criteria/, norms/, differential/, anatomy/: same id wins
 
 
+class TlsSection(_Section, kw_only=True, frozen=True):
+    """`[mqtt.tls]`: certificates, as PEM files."""
+
+    ca_file: str | None = None  # whom to believe; absent: the machine's own list
+    cert_file: str | None = None  # who we are, for a broker that asks
+    key_file: str | None = None  # the key to it, which only this user can read
+
+
 class MqttSection(_Section, kw_only=True, frozen=True):
     """`[mqtt]`: the broker of the lab screens."""
 
-    url: str  # mqtt://host:port, or "embedded" for the demo broker
+    url: str  # mqtt://host:port, mqtts://host:port, or "embedded" for the demo broker
     username: str | None = None
     password_file: str | None = None  # a file that only this user can read
     clear_after_s: Seconds = 3600.0  # after the examination's end: assessment and alerts are cleared
+    replay_events: Count = 10_000  # of each prefix are kept for screens that missed some
+    replay_days: Days = 7.0  # and none that is older
+    tls: TlsSection | None = None
 
 
 class Hl7Section(_Section, kw_only=True, frozen=True):
@@ -247,4 +260,13 @@ def _shown_head(entry: DriverSection) -> dict[str, str]:
 
 
 def _shown(section: Any) -> dict[str, Any]:
-    return {name: value for name, value in msgspec.to_builtins(section).items() if value is not None}
+    return _stated(msgspec.to_builtins(section))
+
+
+def _stated(whole: Mapping[str, Any]) -> dict[str, Any]:
+    """`whole` without what it does not state."""
+    return {
+        name: _stated(value) if isinstance(value, dict) else value
+        for name, value in whole.items()
+        if value is not None
+    }

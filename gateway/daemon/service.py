@@ -18,6 +18,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 import gateway
+from gateway.daemon.broker import EMBEDDED, broker_settings
 from gateway.daemon.clock import SystemClock
 from gateway.daemon.config import DATABASE, DriverSection, MqttSection, Settings
 from gateway.daemon.notify import notify
@@ -25,6 +26,7 @@ from gateway.daemon.reference import load_reference
 from gateway.daemon.supervision import keep_running
 from gateway.domain.limits import Limits
 from gateway.errors import ConfigError
+from gateway.pipeline.acknowledgements import Acknowledgements
 from gateway.pipeline.publication import Destination, Publication
 from gateway.pipeline.runner import Runner
 from gateway.pipeline.stages import Reference
@@ -34,7 +36,7 @@ from gateway.protocols.telemetry import prefix
 from gateway.sinks.broker import demo_broker
 from gateway.sinks.hl7 import HL7Settings, HL7Sink, mllp_address
 from gateway.sinks.mqtt import MqttSink
-from gateway.sinks.mqtt_connection import MqttSettings, broker_address
+from gateway.sinks.mqtt_connection import MqttSettings
 from gateway.store.database import Database, open_database
 from gateway.store.journal import Journal
 from gateway.store.outbox import Outbox
@@ -42,8 +44,9 @@ from gateway.store.studies import Studies
 
 logger = logging.getLogger(__name__)
 
-_EMBEDDED: Final = "embedded"
 _HOUSEKEEPING_S: Final = 1.0
+# Events kept for a replay are counted in thousands: nobody sees a minute's more.
+_FORGETTING_S: Final = 60.0
 # What an operator states is taken up within a second.
 _HEARING_S: Final = 0.5
 # The service manager kills after 30 s; working off what is queued takes milliseconds unless the disk hangs.
@@ -65,6 +68,7 @@ class _Parts:
     journal: Journal
     outbox: Outbox
     runner: Runner
+    screens: Mapping[str, Acknowledgements]
 
 
 async def serve(settings: Settings, stop: asyncio.Event, ready: Callable[[], None] | None = None) -> None:
@@ -119,8 +123,8 @@ def checked(settings: Settings) -> Reference:
     """
     for entry in settings.hl7:
         mllp_address(entry.url)
-    if settings.mqtt is not None and settings.mqtt.url != _EMBEDDED:
-        _broker_settings(settings.mqtt)
+    if settings.mqtt is not None and settings.mqtt.url != EMBEDDED:
+        broker_settings(settings.mqtt)
     analysis = settings.analysis
     reference = load_reference(
         criteria=analysis.criteria,
@@ -158,28 +162,11 @@ async def _broker(section: MqttSection | None) -> AsyncIterator[MqttSettings | N
     """Where to publish; starts the demo broker where the configuration says `embedded`."""
     if section is None:
         yield None
-    elif section.url == _EMBEDDED:
+    elif section.url == EMBEDDED:
         async with demo_broker() as address:
             yield MqttSettings(host=address.host, port=address.port)
     else:
-        yield _broker_settings(section)
-
-
-def _broker_settings(section: MqttSection) -> MqttSettings:
-    host, port = broker_address(section.url)
-    return MqttSettings(host=host, port=port, username=section.username, password=_password(section))
-
-
-def _password(section: MqttSection) -> str | None:
-    if section.password_file is None:
-        return None
-    path = Path(section.password_file)
-    try:
-        if path.stat().st_mode & 0o004:
-            raise ConfigError(f"{path}: everyone on this machine can read the password; chmod o-r it")
-        return path.read_text("utf-8").strip()
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
+        yield broker_settings(section)
 
 
 async def _assemble(settings: Settings, reference: Reference, database: Database) -> _Parts:
@@ -205,6 +192,7 @@ async def _assemble(settings: Settings, reference: Reference, database: Database
         ),
     )
     runner = Runner(reference, publication, journal, Studies(database), outbox, clock)
+    carts = {settings.gateway.cart, *(entry.cart for entry in settings.drivers)} if settings.mqtt else ()
     return _Parts(
         settings=settings,
         reference=reference,
@@ -213,6 +201,7 @@ async def _assemble(settings: Settings, reference: Reference, database: Database
         journal=journal,
         outbox=outbox,
         runner=runner,
+        screens={cart: Acknowledgements(cart, journal, runner.deliver) for cart in sorted(carts)},
     )
 
 
@@ -224,22 +213,30 @@ def _sinks(parts: _Parts, mqtt: MqttSettings | None) -> dict[str, Job]:
         engine = HL7Settings(name=entry.name, host=host, port=port, ack_timeout_s=entry.ack_timeout_s)
         jobs[entry.name] = HL7Sink(engine, parts.outbox, parts.clock).run
     if mqtt is not None:
-        carts = {parts.settings.gateway.cart, *(entry.cart for entry in parts.settings.drivers)}
-        for cart in sorted(carts):
+        for cart, screens in parts.screens.items():
             topics = prefix(parts.settings.gateway.site, cart)
             sink = MqttSink(
-                mqtt, prefix=topics, boot_id=parts.boot_id, outbox=parts.outbox, clock=parts.clock
+                mqtt,
+                prefix=topics,
+                boot_id=parts.boot_id,
+                outbox=parts.outbox,
+                clock=parts.clock,
+                acknowledge=screens.offer,
             )
             jobs[topics] = sink.run
     return jobs
 
 
 def _inputs(parts: _Parts) -> dict[str, Job]:
-    """Every driver, the ear for operators, and what ends examinations and clears retained messages."""
+    """Every driver, the ears for operators and screens, and what ends, clears and forgets in time."""
     jobs: dict[str, Job] = {
         "housekeeping": lambda: _housekeeping(parts),
         "statements": lambda: _hearing(parts),
     }
+    if parts.settings.mqtt is not None:
+        jobs["replay"] = functools.partial(_forgetting, parts.outbox, parts.settings.mqtt, parts.clock)
+    for cart, screens in parts.screens.items():
+        jobs[f"screens {cart}"] = screens.run
     for section in parts.settings.drivers:
         driver = _driver(section, parts.settings.limits, parts.reference, parts.clock)
         intake = parts.journal.intake(section.name, section.cart, parts.runner.deliver)
@@ -252,6 +249,13 @@ async def _housekeeping(parts: _Parts) -> None:
         await parts.runner.end_silent(parts.settings.gateway.exam_timeout_s)
         await parts.runner.clear_due()
         await asyncio.sleep(_HOUSEKEEPING_S)
+
+
+async def _forgetting(outbox: Outbox, section: MqttSection, clock: Clock) -> None:
+    """Drop what is too old, or too much, to be replayed to a screen."""
+    while True:
+        await outbox.thin(section.replay_events, clock.now() - timedelta(days=section.replay_days))
+        await asyncio.sleep(_FORGETTING_S)
 
 
 async def _hearing(parts: _Parts) -> None:

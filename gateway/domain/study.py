@@ -159,8 +159,21 @@ class ActionDeclined:
     reason: DeclineReason | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertAcknowledged:
+    """Somebody at a lab screen has seen an alert; the study itself stays as it is.
+
+    `by` and `screen` are as the screen gave them, `time` is the gateway's: UTC with milliseconds.
+    """
+
+    alert_id: str
+    by: str
+    screen: str
+    time: str
+
+
 Statement = ClinicalStated | DetailStated | ActionDeclined | Correction
-Fact = StudyOpened | Recording | ExamEnded | Statement
+Fact = StudyOpened | Recording | ExamEnded | Statement | AlertAcknowledged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +231,7 @@ class Study:
             return replace(self, amended=_last_word(self.amended, fact.identity, word))
         if isinstance(fact, RecordingExcluded):
             return replace(self, excluded=_last_word(self.excluded, fact.identity, fact.reason))
-        return replace(self, ended=True)
+        return replace(self, ended=True) if isinstance(fact, ExamEnded) else self
 
 
 _Word = TypeVar("_Word")

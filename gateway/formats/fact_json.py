@@ -1,7 +1,7 @@
 """A fact as the journal keeps it: its kind, and a body that is read as strictly as a document.
 
-Headers and recordings have the forms of the Study document, statements of operators are JSON objects of
-their own, the end of an examination is the word that says who ended it.
+Headers and recordings have the forms of the Study document, statements of operators and what screens
+acknowledge are JSON objects of their own, the end of an examination is the word that says who ended it.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,6 +22,7 @@ from gateway.domain.recording import Recording, Side
 from gateway.domain.statements import check
 from gateway.domain.study import (
     ActionDeclined,
+    AlertAcknowledged,
     ClinicalFacts,
     ClinicalStated,
     DeclineReason,
@@ -36,7 +37,17 @@ from gateway.errors import DataError
 from gateway.formats.study_json import decode_header, decode_recording, header_object, recording_object
 from gateway.formats.study_shapes import ClinicalShape, shaped
 
-Kind = Literal["opened", "recording", "ended", "clinical", "detail", "declined", "amended", "excluded"]
+Kind = Literal[
+    "opened",
+    "recording",
+    "ended",
+    "clinical",
+    "detail",
+    "declined",
+    "amended",
+    "excluded",
+    "acknowledged",
+]
 
 
 class _Strict(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -81,6 +92,13 @@ class _RecordingExcludedShape(_Strict):
     reason: ExcludeReason | None
 
 
+class _AlertAcknowledgedShape(_Strict):
+    alert_id: str
+    by: str
+    screen: str
+    time: str
+
+
 def encode(fact: Fact) -> tuple[Kind, bytes]:
     """The kind and the body a fact is stored under; `decode` gives the same fact back."""
     match fact:
@@ -100,6 +118,8 @@ def encode(fact: Fact) -> tuple[Kind, bytes]:
             return "amended", msgspec.json.encode(named | dict(fact.changes))
         case RecordingExcluded():
             return "excluded", msgspec.json.encode(asdict(fact))
+        case AlertAcknowledged():
+            return "acknowledged", msgspec.json.encode(asdict(fact))
     return "declined", msgspec.json.encode(asdict(fact))
 
 
@@ -116,6 +136,8 @@ def decode(kind: str, body: bytes) -> Fact:
             statement = _STATEMENTS[kind](body)
             check(statement)
             return statement
+        case "acknowledged":
+            return AlertAcknowledged(**msgspec.structs.asdict(shaped(body, _AlertAcknowledgedShape)))
         case _:
             raise DataError("a kind of fact that this gateway does not know", "kind")
 

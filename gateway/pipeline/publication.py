@@ -13,12 +13,19 @@ from gateway.domain.assessment import Assessment
 from gateway.domain.corrections import Correction
 from gateway.domain.recording import Recording
 from gateway.domain.sites import Evoked
-from gateway.domain.study import Study, StudyOpened, completed
+from gateway.domain.study import AlertAcknowledged, Study, StudyOpened, completed
 from gateway.pipeline.stages import Examination, Reference, assessment
-from gateway.protocols.alerts import Alert, alert_from, alert_object
+from gateway.protocols.alerts import Alert, Seen, acknowledged, alert_from, leaving, stored_alert
 from gateway.protocols.numbering import Numbering
 from gateway.protocols.oru import MessageHeader, encode, refusal
-from gateway.protocols.telemetry import TelemetryEvent, clearing, prefix, study_events
+from gateway.protocols.telemetry import (
+    TelemetryEvent,
+    alert_events,
+    clearing,
+    clearing_alerts,
+    prefix,
+    study_events,
+)
 from gateway.store.journal import JournaledFact
 from gateway.store.outbox import Message, Results
 from gateway.store.studies import StoredStudy
@@ -48,16 +55,20 @@ class Publication:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """What was said about a study so far: the next results build on it."""
+    """What was said about a study so far: the next results build on it.
+
+    `clear_at`: when its retained messages are to be cleared, an hour or so after the examination.
+    """
 
     numbering: Numbering = field(default_factory=Numbering)
     alerts: Mapping[str, Alert] = field(default_factory=dict)
+    clear_at: datetime | None = None
 
     @classmethod
     def of(cls, stored: StoredStudy) -> "Said":
         """What the store remembers."""
         alerts = {name: alert_from(alert) for name, alert in stored.alerts.items()}
-        return cls(numbering=Numbering.from_json(stored.numbering), alerts=alerts)
+        return cls(numbering=Numbering.from_json(stored.numbering), alerts=alerts, clear_at=stored.clear_at)
 
 
 def results(
@@ -82,35 +93,64 @@ def results(
         earlier = assessment(before, reference) if before and before.study.recordings else None
         arrived, anew = _arrived(fact, after), isinstance(fact.fact, Correction)
         events, alerts = study_events(earlier, current, arrived, fact.code, said.alerts, anew=anew)
-    then = Said(numbering=numbering, alerts=alerts)
     clear_at = now + publication.clear_after if after.study.ended else None
-    found = _stored(
-        fact.code, then, publication.events_sink(fact.cart), events, fact_id=fact.id, clear_at=clear_at
-    )
-    return replace(found, messages=messages), then
+    then = Said(numbering=numbering, alerts=leaving(alerts, now), clear_at=clear_at)
+    found = _stored(fact.code, then, publication.events_sink(fact.cart), events)
+    return replace(found, fact_id=fact.id, messages=messages), then
 
 
-def cleared(code: str, cart: str, said: Said, publication: Publication) -> tuple[Results, Said]:
-    """What empties a study's retained messages, some time after its end, and what has been said then."""
-    then = Said(numbering=said.numbering)
-    return _stored(code, then, publication.events_sink(cart), clearing(code, said.alerts)), then
-
-
-def _stored(
-    code: str,
+def seen(
+    fact: JournaledFact,
+    stated: AlertAcknowledged,
     said: Said,
-    sink: str | None,
-    events: tuple[TelemetryEvent, ...],
     *,
-    fact_id: int | None = None,
-    clear_at: datetime | None = None,
-) -> Results:
+    publication: Publication,
+    simulated: bool,
+    now: datetime,
+) -> tuple[Results, Said]:
+    """What follows from somebody having seen an alert, and what has been said then.
+
+    Nothing where the alert is not there any more, or was seen before.
+    """
+    alerts = dict(said.alerts)
+    if stated.alert_id in alerts:
+        by = Seen(by=stated.by, screen=stated.screen, time=stated.time)
+        alerts[stated.alert_id] = acknowledged(alerts[stated.alert_id], by)
+    then = replace(said, alerts=leaving(alerts, now))
+    events = alert_events(said.alerts, alerts, simulated=simulated)
+    found = _stored(fact.code, then, publication.events_sink(fact.cart), events)
+    return replace(found, fact_id=fact.id), then
+
+
+def cleared(
+    code: str, cart: str, said: Said, publication: Publication, now: datetime
+) -> tuple[Results, Said]:
+    """What empties the retained messages that are due, and what has been said then.
+
+    Some time after the examination that is all of the study's, before that its alerts that are over.
+    """
+    if said.clear_at is not None and said.clear_at <= now:
+        then, events = Said(numbering=said.numbering), clearing(code, said.alerts)
+    else:
+        kept = {name: alert for name, alert in said.alerts.items() if not _is_due(alert, now)}
+        then = replace(said, alerts=kept)
+        events = clearing_alerts(name for name in said.alerts if name not in kept)
+    return _stored(code, then, publication.events_sink(cart), events), then
+
+
+def _is_due(alert: Alert, now: datetime) -> bool:
+    return alert.clear_at is not None and alert.clear_at <= now
+
+
+def _stored(code: str, said: Said, sink: str | None, events: tuple[TelemetryEvent, ...]) -> Results:
+    due = [alert.clear_at for alert in said.alerts.values() if alert.clear_at is not None]
     return Results(
         code=code,
-        fact_id=fact_id,
+        fact_id=None,
         numbering=said.numbering.to_json(),
-        alerts={name: alert_object(alert) for name, alert in said.alerts.items()},
-        clear_at=clear_at,
+        alerts={name: stored_alert(alert) for name, alert in said.alerts.items()},
+        clear_at=said.clear_at,
+        alerts_clear_at=min(due, default=None),
         events_sink=sink,
         events=() if sink is None else events,
     )

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.domain.recording import Recording
-from gateway.domain.study import ExamEnded, Study, StudyOpened
+from gateway.domain.study import AlertAcknowledged, ExamEnded, Study, StudyOpened
 from gateway.errors import DataError, Permanent, StorageError
-from gateway.pipeline.publication import Publication, Said, cleared, results
+from gateway.pipeline.publication import Publication, Said, cleared, results, seen
 from gateway.pipeline.stages import Examination, Reference, examine, take
 from gateway.ports import Clock
 from gateway.store.journal import Journal, JournaledFact
@@ -123,7 +123,7 @@ class Runner:
             await self.deliver(ended)
 
     async def clear_due(self) -> None:
-        """Clear the retained messages of examinations that ended long enough ago."""
+        """Clear the retained messages of examinations that ended, and alerts that were over, long enough."""
         for code in await self._studies.to_clear(self._clock.now()):
             await self._queue.put(_Clear(code))
 
@@ -145,6 +145,26 @@ class Runner:
 
     async def _process(self, fact: JournaledFact) -> None:
         at_hand = await self._load(fact.code)
+        if isinstance(fact.fact, AlertAcknowledged):
+            await self._acknowledge(fact, fact.fact, at_hand)
+        else:
+            await self._examine(fact, at_hand)
+
+    async def _acknowledge(self, fact: JournaledFact, stated: AlertAcknowledged, at_hand: _AtHand) -> None:
+        examination = at_hand.examination
+        found, said = seen(
+            fact,
+            stated,
+            at_hand.said,
+            publication=self._publication,
+            simulated=examination is not None and examination.study.header.simulated,
+            now=self._clock.now(),
+        )
+        await self._outbox.store(found)
+        at_hand.said = said
+        at_hand.last_fact = max(fact.id, at_hand.last_fact)
+
+    async def _examine(self, fact: JournaledFact, at_hand: _AtHand) -> None:
         after = await self._after(fact, at_hand)
         found, said = results(
             fact,
@@ -177,10 +197,11 @@ class Runner:
         return examine(stored.study or before.study, self._reference)
 
     async def _clear(self, code: str) -> None:
-        if code not in await self._studies.to_clear(self._clock.now()):
+        now = self._clock.now()
+        if code not in await self._studies.to_clear(now):
             return  # cleared already, or re-opened since
         at_hand = await self._load(code)
-        found, said = cleared(code, at_hand.cart, at_hand.said, self._publication)
+        found, said = cleared(code, at_hand.cart, at_hand.said, self._publication, now)
         await self._outbox.store(found)
         at_hand.said = said
 

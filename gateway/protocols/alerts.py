@@ -1,14 +1,16 @@
 """Alerts of the lab screens: a block that was found stays up until somebody has seen it.
 
 States and phases carry the words of IHE Alert Communication Management. `TRANSITIONS` is the whole life of
-an alert; `judged` moves every alert of a study after its findings changed. Nobody can acknowledge an alert
-yet, so one whose finding is gone stays latched. Texts name nerve, side and site, never the patient.
+an alert; `judged` moves every alert of a study after its findings changed, `acknowledged` one that somebody
+at a screen has seen. One that is gone and seen is over, and leaves the screens a minute later. Texts name
+nerve, side and site, never the patient.
 """
 
 import enum
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from gateway.domain.anatomy import SitePoint
@@ -20,6 +22,8 @@ from gateway.errors import DataError
 
 # A finding is no emergency: never "high". Source: IEC 60601-1-8 keeps that for immediate harm.
 _PRIORITY: Final = "medium"
+# How long a screen shows that an alert is over.
+_SHOWN_AS_OVER: Final = timedelta(seconds=60)
 # The product owner's set needs no area: what it finds is told where the grading set cannot judge without.
 _AMPLITUDE_SET: Final = "amplitude-50"
 _BLOCK_TEXT: Final[Mapping[Grade, str]] = {
@@ -52,11 +56,13 @@ class Phase(enum.StrEnum):
 
 
 class Trigger(enum.StrEnum):
-    """What moves an alert."""
+    """What moves an alert; a condition that goes away has been seen (acknowledged) until then, or not."""
 
     MET = "met"
     CHANGED = "changed"
-    GONE = "gone"
+    ACKNOWLEDGED = "acknowledged"
+    GONE_SEEN = "gone_seen"
+    GONE_UNSEEN = "gone_unseen"
 
 
 # A pair that is not listed moves nothing.
@@ -64,19 +70,36 @@ TRANSITIONS: Final[Mapping[tuple[State, Trigger], tuple[State, Phase]]] = {
     (State.INACTIVE, Trigger.MET): (State.ACTIVE, Phase.START),
     (State.LATCHED, Trigger.MET): (State.ACTIVE, Phase.START),
     (State.ACTIVE, Trigger.CHANGED): (State.ACTIVE, Phase.UPDATE),
-    (State.ACTIVE, Trigger.GONE): (State.LATCHED, Phase.END),
+    (State.ACTIVE, Trigger.ACKNOWLEDGED): (State.ACTIVE, Phase.UPDATE),
+    (State.ACTIVE, Trigger.GONE_SEEN): (State.INACTIVE, Phase.END),
+    (State.ACTIVE, Trigger.GONE_UNSEEN): (State.LATCHED, Phase.END),
+    (State.LATCHED, Trigger.ACKNOWLEDGED): (State.INACTIVE, Phase.END),
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Who acknowledged an alert, at which screen, and when (UTC with milliseconds)."""
+
+    by: str
+    screen: str
+    time: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """One segment's alert; `segment` is its entry of the assessment's `segments` when it was last met."""
+    """One segment's alert; `segment` is its entry of the assessment's `segments` when it was last met.
+
+    `clear_at`: when the topic of one that is over is emptied.
+    """
 
     alert_id: str
     state: State
     phase: Phase
     text: str
     segment: JsonObject
+    acknowledged: Seen | None = None
+    clear_at: datetime | None = None
 
 
 Alerts = Mapping[str, Alert]
@@ -97,7 +120,7 @@ def judged(alerts: Alerts, assessment: Assessment, code: str) -> dict[str, Alert
         for entry in assessment.findings
         if (text := _text(entry, assessment.grading))
     }
-    held = {name: alert if name in met else _moved(alert, Trigger.GONE) for name, alert in alerts.items()}
+    held = {name: alert if name in met else _gone(alert) for name, alert in alerts.items()}
     return held | {name: _met(held.get(name), name, *condition) for name, condition in met.items()}
 
 
@@ -110,6 +133,29 @@ def _met(alert: Alert | None, name: str, text: str, entry: Finding) -> Alert:
     if (alert.text, alert.segment) == (text, segment):
         return alert
     return _moved(replace(alert, text=text, segment=segment), Trigger.CHANGED)
+
+
+def _gone(alert: Alert) -> Alert:
+    return _moved(alert, Trigger.GONE_UNSEEN if alert.acknowledged is None else Trigger.GONE_SEEN)
+
+
+def acknowledged(alert: Alert, seen: Seen) -> Alert:
+    """The alert once somebody has seen it; the first who did stays the one who did."""
+    if alert.acknowledged is not None:
+        return alert
+    return replace(_moved(alert, Trigger.ACKNOWLEDGED), acknowledged=seen)
+
+
+def leaving(alerts: Alerts, now: datetime) -> dict[str, Alert]:
+    """`alerts`, those that are over since `now` with the time at which they leave the screens."""
+    return {
+        name: replace(alert, clear_at=now + _SHOWN_AS_OVER) if _is_newly_over(alert) else alert
+        for name, alert in alerts.items()
+    }
+
+
+def _is_newly_over(alert: Alert) -> bool:
+    return alert.state is State.INACTIVE and alert.clear_at is None
 
 
 def _moved(alert: Alert, trigger: Trigger) -> Alert:
@@ -156,7 +202,7 @@ def _measure(entry: Finding) -> str:
 
 
 def alert_object(alert: Alert) -> JsonObject:
-    """The alert as screens get it, and as it is stored."""
+    """The alert as screens get it."""
     return {
         "alert_id": alert.alert_id,
         "priority": _PRIORITY,
@@ -164,13 +210,19 @@ def alert_object(alert: Alert) -> JsonObject:
         "phase": alert.phase,
         "text": alert.text,
         "segment": alert.segment,
-        "acknowledged": None,
+        "acknowledged": None if alert.acknowledged is None else asdict(alert.acknowledged),
     }
 
 
+def stored_alert(alert: Alert) -> JsonObject:
+    """The alert as it is stored: what screens get, and when they are to forget it."""
+    return alert_object(alert) | {"clear_at": alert.clear_at.isoformat() if alert.clear_at else None}
+
+
 def alert_from(stored: Json) -> Alert:
-    """The alert `alert_object` wrote; DataError where it cannot have."""
+    """The alert `stored_alert` wrote; DataError where it cannot have."""
     whole = _object(stored, "alert")
+    seen, clear_at = whole.get("acknowledged"), whole.get("clear_at")
     try:
         return Alert(
             alert_id=_string(whole, "alert_id"),
@@ -178,9 +230,15 @@ def alert_from(stored: Json) -> Alert:
             phase=Phase(_string(whole, "phase")),
             text=_string(whole, "text"),
             segment=dict(_object(whole.get("segment"), "segment")),
+            acknowledged=None if seen is None else _seen(_object(seen, "acknowledged")),
+            clear_at=None if clear_at is None else datetime.fromisoformat(_string(whole, "clear_at")),
         )
     except ValueError as error:
-        raise DataError("unknown state or phase", "alert") from error
+        raise DataError("unknown state, phase or time", "alert") from error
+
+
+def _seen(stored: Mapping[str, Json]) -> Seen:
+    return Seen(by=_string(stored, "by"), screen=_string(stored, "screen"), time=_string(stored, "time"))
 
 
 def _object(stored: Json, place: str) -> Mapping[str, Json]:

@@ -84,10 +84,13 @@ def timestamp(time: datetime) -> str:
 
 
 def envelope(event: TelemetryEvent, seq: int, boot_id: str, time: datetime) -> bytes:
-    """The payload of an event; empty where it clears its topic."""
+    """The payload of an event; empty where it clears its topic.
+
+    It names its topic (below the prefix), which a replay would not tell.
+    """
     if event.data is None:
         return b""
-    whole: JsonObject = {"seq": seq, "boot_id": boot_id, "time": timestamp(time)}
+    whole: JsonObject = {"seq": seq, "boot_id": boot_id, "time": timestamp(time), "topic": event.topic}
     if event.simulated:
         whole["simulated"] = True
     return _json(whole | {"data": event.data})
@@ -148,7 +151,7 @@ def study_events(
         for kind, data in said
     ]
     alerts_then = judged(alerts, after, code)
-    return (*events, *_alert_events(alerts, alerts_then, simulated=simulated)), alerts_then
+    return (*events, *alert_events(alerts, alerts_then, simulated=simulated)), alerts_then
 
 
 def _assessment(assessment: Assessment, code: str) -> JsonObject:
@@ -217,7 +220,8 @@ def _key(entry: Finding) -> _SegmentKey:
     return (found.nerve, found.side, found.recording_site, found.distal_point, found.proximal_point)
 
 
-def _alert_events(before: Alerts, after: Alerts, *, simulated: bool) -> tuple[TelemetryEvent, ...]:
+def alert_events(before: Alerts, after: Alerts, *, simulated: bool) -> tuple[TelemetryEvent, ...]:
+    """What to tell of the alerts that are otherwise than before, in their order."""
     return tuple(
         TelemetryEvent(topic=f"alert/{name}", data=alert_object(alert), retain=True, simulated=simulated)
         for name, alert in after.items()
@@ -227,7 +231,12 @@ def _alert_events(before: Alerts, after: Alerts, *, simulated: bool) -> tuple[Te
 
 def clearing(code: str, alerts: Alerts) -> tuple[TelemetryEvent, ...]:
     """Take the study's assessment and all its alerts away, some time after the examination."""
-    return (_cleared(f"study/{code}/assessment"), *(_cleared(f"alert/{name}") for name in alerts))
+    return (_cleared(f"study/{code}/assessment"), *clearing_alerts(alerts))
+
+
+def clearing_alerts(names: Iterable[str]) -> tuple[TelemetryEvent, ...]:
+    """Take the alerts of these names away."""
+    return tuple(_cleared(f"alert/{name}") for name in names)
 
 
 def _cleared(topic: str) -> TelemetryEvent:

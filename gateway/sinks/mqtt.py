@@ -1,42 +1,61 @@
-"""The lab screens' side: events from the outbox to an MQTT broker, and a heartbeat that proves we are alive.
+"""The lab screens' side: events from the outbox to an MQTT broker, commands back, and a heartbeat.
 
-One sink a topic prefix. Every connection is a new client (one that is used again can wedge); what it does not
-get acknowledged stays in the outbox and is sent again over the next. A broker that is gone, refuses or has
-fallen silent costs a reconnection, never an event. Stopping says `offline`; a crash leaves that to the will.
+One sink a topic prefix. Every connection is a new client (one that is used again can wedge) and a clean
+session: it subscribes, says what the broker should hold and goes on with what is not acknowledged. A broker
+that is gone, refuses, has forgotten or has fallen silent costs a reconnection, never an event. Stopping says
+`offline`; a crash leaves that to the will.
 """
 
 import asyncio
 import contextlib
+import functools
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Final, Literal
 
-from gateway.errors import Unavailable
+import aiomqtt
+
+from gateway.errors import DataError, Unavailable
 from gateway.ports import Clock, Outbox, OutboxItem
+from gateway.protocols.screens import COMMAND_TOPICS, Acknowledge, Replay, command
 from gateway.protocols.telemetry import STATUS_TOPIC, status, will
 from gateway.sinks.backoff import Backoff
 from gateway.sinks.mqtt_connection import BrokerConnection, MqttSettings
+from gateway.sinks.replay import Replays
 
 logger = logging.getLogger(__name__)
 
 # Unacknowledged events at a time: the client library warns above 10; at 50 ms a round trip, 160 a second.
 _WINDOW: Final = 8
 _RECONNECT: Final = Backoff(first_s=1.0, cap_s=5.0)
+# Commands that arrive while we are busy; what people press fits in.
+_MOST_UNREAD: Final = 256
 # How long a stop may take over saying goodbye.
 _SIGN_OFF_S: Final = 2.0
 
 
 class MqttSink:
-    """Takes the events of one topic prefix to the broker; build one for each prefix."""
+    """Takes the events of one topic prefix to the broker; build one for each prefix.
+
+    `acknowledge` is called with what screens acknowledge; it may refuse with Unavailable.
+    """
 
     def __init__(
-        self, settings: MqttSettings, *, prefix: str, boot_id: str, outbox: Outbox, clock: Clock
+        self,
+        settings: MqttSettings,
+        *,
+        prefix: str,
+        boot_id: str,
+        outbox: Outbox,
+        clock: Clock,
+        acknowledge: Callable[[Acknowledge], None],
     ) -> None:
         self._settings = settings
         self._prefix = prefix
         self._boot_id = boot_id
         self._outbox = outbox
         self._clock = clock
+        self._acknowledge = acknowledge
         self._status_seq = 0
         self._last_event_seq = 0
         self._failures = 0
@@ -61,7 +80,12 @@ class MqttSink:
     async def _connection(self) -> None:
         """One connection from its beginning to its end; Unavailable when it is lost."""
         status_topic = f"{self._prefix}/{STATUS_TOPIC}"
-        broker = BrokerConnection(self._settings, will_topic=status_topic, will=will(self._boot_id))
+        broker = BrokerConnection(
+            self._settings,
+            will_topic=status_topic,
+            will=will(self._boot_id),
+            most_unread=_MOST_UNREAD,
+        )
         try:
             await broker.connect()
             await self._talk(broker)
@@ -69,16 +93,52 @@ class MqttSink:
             await broker.drop()
 
     async def _talk(self, broker: BrokerConnection) -> None:
+        replays = Replays(
+            self._outbox,
+            self._prefix,
+            publish=functools.partial(self._publish, broker, retain=False),
+            last_event_seq=lambda: self._last_event_seq,
+        )
         try:
             self._last_event_seq = await self._outbox.last_seq(self._prefix)
+            await self._subscribe(broker)
             await self._report(broker, "online")
             fields = {"broker": self._settings.broker, "prefix": self._prefix}
             logger.info("mqtt_connected", extra={"fields": fields})
             self._failures = 0
-            await _side_by_side(self._beat(broker), self._forward(broker), broker.lost())
+            await _side_by_side(
+                self._beat(broker),
+                self._forward(broker),
+                replays.run(),
+                broker.listen(functools.partial(self._obey, replays)),
+            )
         except asyncio.CancelledError:
             await self._sign_off(broker)
             raise
+
+    async def _subscribe(self, broker: BrokerConnection) -> None:
+        topics = [f"{self._prefix}/{topic}" for topic in COMMAND_TOPICS]
+        if not await broker.subscribe_acknowledged(*topics):
+            fields = {"broker": self._settings.broker, "prefix": self._prefix}
+            logger.warning("mqtt_commands_not_allowed", extra={"fields": fields})
+
+    def _obey(self, replays: Replays, message: aiomqtt.Message) -> None:
+        """Pass a command on to who carries it out; what is none is told without any of it."""
+        try:
+            wanted = self._command(message)
+            if isinstance(wanted, Acknowledge):
+                self._acknowledge(wanted)
+            else:
+                replays.offer(wanted)
+        except (DataError, Unavailable) as error:
+            fields = {"prefix": self._prefix, "reason": str(error)}
+            logger.warning("command_refused", extra={"fields": fields})
+
+    def _command(self, message: aiomqtt.Message) -> Acknowledge | Replay:
+        topic = message.topic.value.removeprefix(f"{self._prefix}/")
+        if message.retain:
+            raise DataError("the broker kept it from earlier; send commands without retain", topic)
+        return command(topic, message.payload)
 
     async def _report(self, broker: BrokerConnection, state: Literal["online", "offline"]) -> None:
         self._status_seq += 1
@@ -101,7 +161,9 @@ class MqttSink:
             await self._report(broker, "online")
 
     async def _forward(self, broker: BrokerConnection) -> None:
-        """Events in the order of the outbox, a window at a time."""
+        """What the broker may have forgotten, then events in the order of the outbox, a window at a time."""
+        for event in await self._outbox.retained(self._prefix):
+            await self._publish(broker, event.topic, event.payload, retain=True)
         while True:
             await self._outbox.wait(self._prefix)
             events = await self._outbox.pending(self._prefix, _WINDOW)

@@ -10,10 +10,12 @@ import contextlib
 import hashlib
 import logging
 import math
+import os
 import socket
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Final, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 import aiomqtt
@@ -21,6 +23,9 @@ import aiomqtt
 from gateway.errors import ConfigError, Unavailable
 
 _DEFAULT_PORT: Final = 1883
+_DEFAULT_TLS_PORT: Final = 8883
+# SUBACK's return code for a subscription that is not allowed (MQTT 3.1.1, section 3.9.3).
+_REFUSED: Final = 0x80
 T = TypeVar("T")
 
 # Who uses a connection reports its loss, once; the library would add a line of its own to each.
@@ -39,6 +44,7 @@ class MqttSettings:
     port: int = _DEFAULT_PORT
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    tls: ssl.SSLContext | None = field(default=None, compare=False)
     keepalive_s: int = 5
     ack_timeout_s: float = 10.0
     status_interval_s: float = 1.0
@@ -49,8 +55,11 @@ class MqttSettings:
         return f"{self.host}:{self.port}"
 
 
-def broker_address(url: str) -> tuple[str, int]:
-    """The host and port that `mqtt://host:port` names; ConfigError for any other URL."""
+def broker_address(url: str) -> tuple[str, int, bool]:
+    """The host and port that `mqtt://host:port` names, and whether TLS is spoken there (mqtts://).
+
+    ConfigError for any other URL.
+    """
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
@@ -58,21 +67,43 @@ def broker_address(url: str) -> tuple[str, int]:
     except ValueError as error:
         # The reason may quote the URL, and with it a password.
         raise ConfigError("[mqtt] url cannot be read; write mqtt://host:port") from error
-    if parts.scheme == "mqtts":
-        raise ConfigError("[mqtt] url: mqtts:// is not supported yet; use mqtt:// on this machine")
     if parts.username is not None or parts.password is not None:
         raise ConfigError("[mqtt] url holds a password; use username and password_file instead")
     beyond = parts.path.strip("/") or parts.query or parts.fragment
-    if parts.scheme != "mqtt" or not host or port == 0 or beyond:
+    tls = parts.scheme == "mqtts"
+    if parts.scheme not in ("mqtt", "mqtts") or not host or port == 0 or beyond:
         raise ConfigError("[mqtt] url names no broker; write mqtt://host:port, or embedded")
-    return host, port or _DEFAULT_PORT
+    return host, port or (_DEFAULT_TLS_PORT if tls else _DEFAULT_PORT), tls
+
+
+class _ClosingSocket(ssl.SSLSocket):
+    """Closes itself where the handshake fails: paho forgets the socket then, and it would stay open."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
 
 
 class BrokerConnection(aiomqtt.Client):
-    """A client for one connection: `connect`, publish, then `leave` or not, and always `drop`."""
+    """A client for one connection: `connect`, publish, then `leave` or not, and always `drop`.
 
-    def __init__(self, settings: MqttSettings, *, will_topic: str, will: bytes) -> None:
-        digest = hashlib.sha256(will_topic.encode("ascii")).hexdigest()
+    Without `will_topic` there is no will. What arrives while `most_unread` messages wait is dropped.
+    """
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        *,
+        will_topic: str | None = None,
+        will: bytes = b"",
+        most_unread: int | None = None,
+    ) -> None:
+        if settings.tls is not None:
+            settings.tls.sslsocket_class = _ClosingSocket
+        digest = hashlib.sha256(will_topic.encode() if will_topic else os.urandom(20)).hexdigest()
         super().__init__(
             settings.host,
             settings.port,
@@ -83,11 +114,13 @@ class BrokerConnection(aiomqtt.Client):
             identifier=f"emg-{digest[:19]}",
             protocol=aiomqtt.ProtocolVersion.V311,
             clean_session=True,
-            will=aiomqtt.Will(will_topic, will, qos=1, retain=True),
+            will=aiomqtt.Will(will_topic, will, qos=1, retain=True) if will_topic else None,
             keepalive=settings.keepalive_s,
             # `_answer` sets the limits: before Python 3.12 a cancellation can get lost in the library's own.
             timeout=math.inf,
             logger=_library_log,
+            tls_context=settings.tls,
+            max_queued_incoming_messages=most_unread,
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         )
         self._limit_s = settings.ack_timeout_s
@@ -108,11 +141,17 @@ class BrokerConnection(aiomqtt.Client):
         async with self._answer("PUBACK"):
             await self.publish(topic, payload, qos=1, retain=retain)
 
-    async def lost(self) -> None:
-        """Raise Unavailable as soon as the connection is closed."""
+    async def subscribe_acknowledged(self, *topics: str) -> bool:
+        """Subscribe with QoS 1; whether the broker lets us. Unavailable when it does not answer."""
+        async with self._answer("SUBACK"):
+            granted = await self.subscribe([(topic, 1) for topic in topics])
+        return all(code != _REFUSED for code in granted)
+
+    async def listen(self, take: Callable[[aiomqtt.Message], None]) -> NoReturn:
+        """Hand over what is subscribed to until the connection is closed: Unavailable."""
         try:
-            async for _ in self.messages:  # nothing is subscribed to
-                pass  # pragma: no cover
+            while True:
+                take(await anext(self.messages))
         except aiomqtt.MqttError as error:
             raise Unavailable(str(error)) from error
 

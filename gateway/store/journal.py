@@ -15,11 +15,13 @@ from datetime import UTC, datetime
 from typing import Final
 
 from gateway.domain.recording import Recording
-from gateway.domain.study import Fact, StudyHeader, StudyOpened
+from gateway.domain.study import AlertAcknowledged, Fact, StudyHeader, StudyOpened
 from gateway.errors import DataError
 from gateway.formats.fact_json import decode, encode
 from gateway.ports import Clock, Session
-from gateway.protocols.telemetry import study_code
+from gateway.protocols.screens import Acknowledge
+from gateway.protocols.telemetry import study_code, timestamp
+from gateway.store.alerts import waits_to_be_seen
 from gateway.store.database import Database
 from gateway.store.repeats import already_said
 
@@ -65,6 +67,22 @@ class Journal:
         """Journal a fact about a study that is already known, such as its end."""
         stamp = self._stamp()
         return await self._database.write(lambda c: add_known(c, code, [fact], stamp))
+
+    async def acknowledge(self, cart: str, wanted: Acknowledge) -> Sequence[JournaledFact]:
+        """Journal that an alert of `cart` was seen, unless it was before; DataError: no such alert."""
+        stamp = self._stamp()
+        fact = AlertAcknowledged(
+            alert_id=wanted.alert_id,
+            by=wanted.by,
+            screen=wanted.screen,
+            time=timestamp(stamp.received_at),
+        )
+
+        def work(connection: sqlite3.Connection) -> list[JournaledFact]:
+            waits = waits_to_be_seen(connection, wanted.code, cart, wanted.alert_id)
+            return _add(connection, wanted.code, cart, [fact] if waits else [], stamp)
+
+        return await self._database.write(work)
 
     async def unprocessed(self) -> Sequence[JournaledFact]:
         """The facts whose results a crash or a stop kept from being stored, in order."""

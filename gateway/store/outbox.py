@@ -21,6 +21,7 @@ from gateway.domain.assessment import JsonObject
 from gateway.errors import StorageError
 from gateway.ports import Clock, OutboxItem
 from gateway.protocols.telemetry import TelemetryEvent, envelope
+from gateway.store import past_events
 from gateway.store.database import Database
 
 State = Literal["pending", "delivered", "parked", "dead", "refused"]
@@ -45,6 +46,7 @@ class Results:
     numbering: JsonObject
     alerts: JsonObject
     clear_at: datetime | None
+    alerts_clear_at: datetime | None = None
     events_sink: str | None = None
     events: tuple[TelemetryEvent, ...] = ()
     messages: tuple[Message, ...] = ()
@@ -95,6 +97,23 @@ class Outbox:
         """The number of the newest event before the first that is still pending; 0 when there is none."""
         return await self._database.write(lambda c: _last_seq(c, sink))
 
+    async def retained(self, sink: str) -> Sequence[OutboxItem]:
+        """What the broker should hold for screens that come later, in the order it was sent."""
+        return await self._database.write(lambda c: past_events.retained(c, sink))
+
+    async def after(self, sink: str, since: int, until: int, limit: int) -> Sequence[OutboxItem]:
+        """The oldest `limit` events numbered above `since` up to `until` that are still kept."""
+        return await self._database.write(lambda c: past_events.after(c, sink, since, until, limit))
+
+    async def oldest(self, sink: str) -> int:
+        """The number of the oldest event that is kept."""
+        return await self._database.write(lambda c: past_events.oldest(c, sink))
+
+    async def thin(self, keep: int, before: datetime) -> None:
+        """Keep no more than the newest `keep` events of each prefix for a replay, none from `before` that."""
+        while await self._database.write(lambda c: past_events.thin(c, keep, before)):
+            pass
+
     async def delivered(self, item_id: int, answer: str) -> None:
         """The other side has it, and said so with `answer`."""
         await self._settle(item_id, "delivered", answer=answer)
@@ -142,11 +161,12 @@ def _store(connection: sqlite3.Connection, results: Results, now: datetime, boot
             ),
         )
     connection.execute(
-        "UPDATE study SET numbering = ?, alerts = ?, clear_at = ? WHERE code = ?",
+        "UPDATE study SET numbering = ?, alerts = ?, clear_at = ?, alerts_clear_at = ? WHERE code = ?",
         (
             msgspec.json.encode(results.numbering).decode(),
             msgspec.json.encode(results.alerts).decode(),
             results.clear_at.isoformat() if results.clear_at else None,
+            results.alerts_clear_at.isoformat() if results.alerts_clear_at else None,
             results.code,
         ),
     )
@@ -163,13 +183,16 @@ def _store_events(
         if event.data is not None:  # a clearing empties a topic: there is no envelope to carry a number
             number = seq = seq + 1
         payload = b"" if number is None else envelope(event, number, boot_id, now)
-        connection.execute(
+        cursor = connection.execute(
             "INSERT INTO outbox (sink, study, seq, topic, retain, payload, created_at)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
             (sink, results.code, number, event.topic, event.retain, payload, now.isoformat()),
         )
+        if event.retain:
+            past_events.retain(connection, sink, event.topic, cursor.lastrowid or 0, cleared=number is None)
     connection.execute(
-        "INSERT INTO sequence VALUES (?, ?) ON CONFLICT (prefix) DO UPDATE SET last = excluded.last",
+        "INSERT INTO sequence (prefix, last) VALUES (?, ?)"
+        " ON CONFLICT (prefix) DO UPDATE SET last = excluded.last",
         (sink, seq),
     )
 
@@ -188,18 +211,7 @@ def _pending(connection: sqlite3.Connection, sink: str, limit: int) -> list[Outb
         " WHERE sink = ? AND state = 'pending' ORDER BY id LIMIT ?",
         (sink, limit),
     )
-    return [
-        OutboxItem(
-            id=row["id"],
-            payload=row["payload"],
-            refusals=row["refusals"],
-            control_id=row["control_id"] or "",
-            seq=row["seq"],
-            topic=row["topic"] or "",
-            retain=bool(row["retain"]),
-        )
-        for row in rows
-    ]
+    return [past_events.item(row) for row in rows]
 
 
 def ledger(path: Path, study: str | None = None) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import sqlite3
 
 from gateway.domain.recording import Recording
 from gateway.domain.statements import said_already
-from gateway.domain.study import ExamEnded, Fact, StudyOpened, fold
+from gateway.domain.study import AlertAcknowledged, ExamEnded, Fact, StudyOpened, fold
 from gateway.errors import DataError
 from gateway.formats.fact_json import decode
 
@@ -16,9 +16,9 @@ from gateway.formats.fact_json import decode
 def already_said(connection: sqlite3.Connection, code: str, fact: Fact, body: bytes) -> bool:
     """Whether the study has this header already, is over already (or has nothing to end), or was told so.
 
-    A recording is known by its identity, which the table itself keeps.
+    A recording is known by its identity, which the table itself keeps; an acknowledgement by its alert.
     """
-    if isinstance(fact, Recording):
+    if isinstance(fact, Recording | AlertAcknowledged):
         return False
     if isinstance(fact, StudyOpened):
         query = "SELECT body FROM fact WHERE study = ? AND kind = 'opened' ORDER BY id DESC LIMIT 1"
@@ -35,7 +35,10 @@ def already_said(connection: sqlite3.Connection, code: str, fact: Fact, body: by
 
 def _told(connection: sqlite3.Connection, code: str) -> list[Fact]:
     """The headers and statements of a study, in order, those that can be read."""
-    query = "SELECT kind, body FROM fact WHERE study = ? AND kind NOT IN ('recording', 'ended') ORDER BY id"
+    query = (
+        "SELECT kind, body FROM fact WHERE study = ?"
+        " AND kind NOT IN ('recording', 'ended', 'acknowledged') ORDER BY id"
+    )
     return [fact for row in connection.execute(query, (code,)) for fact in _readable(row)]
 
 

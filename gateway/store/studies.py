@@ -8,20 +8,20 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-
-import msgspec
 
 from gateway.domain.assessment import JsonObject
 from gateway.domain.study import Study, StudyOpened, fold
-from gateway.errors import DataError
 from gateway.store.database import Database
 from gateway.store.journal import JournaledFact, Unreadable, read_facts, tell_unreadable
+from gateway.store.objects import stored_object
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredStudy:
-    """A study up to its last processed fact (its id, 0: none), with its HL7 numbering and alert state."""
+    """A study up to its last processed fact (its id, 0: none), with its HL7 numbering and alert state.
+
+    `clear_at`: when its retained messages are to be cleared.
+    """
 
     code: str
     cart: str
@@ -29,6 +29,7 @@ class StoredStudy:
     last_fact: int
     numbering: JsonObject
     alerts: JsonObject
+    clear_at: datetime | None = None
 
 
 class Studies:
@@ -47,8 +48,9 @@ class Studies:
             cart=row["cart"],
             study=fold(opened, (entry.fact for entry in facts)) if opened else None,
             last_fact=max((entry.id for entry in found), default=0),
-            numbering=_stored_object(row["numbering"], "numbering"),
-            alerts=_stored_object(row["alerts"], "alerts"),
+            numbering=stored_object(row["numbering"], "numbering"),
+            alerts=stored_object(row["alerts"], "alerts"),
+            clear_at=None if row["clear_at"] is None else datetime.fromisoformat(row["clear_at"]),
         )
 
     async def open_codes(self) -> Sequence[str]:
@@ -56,8 +58,11 @@ class Studies:
         return await self._database.write(_open_codes)
 
     async def to_clear(self, now: datetime) -> Sequence[str]:
-        """The codes of the studies whose retained messages are to be cleared by now."""
-        query = "SELECT code FROM study WHERE clear_at <= ? ORDER BY clear_at"
+        """The codes of the studies whose retained messages, all or some alerts, are to be cleared by now."""
+        query = (
+            "SELECT code FROM study WHERE clear_at <= ?1"
+            " UNION SELECT code FROM study WHERE alerts_clear_at <= ?1"
+        )
         return await self._database.write(
             lambda c: [row["code"] for row in c.execute(query, (now.isoformat(),))]
         )
@@ -72,13 +77,6 @@ def _load(
         " WHERE study = ? AND (processed = 1 OR fact.id = ?) ORDER BY fact.id"
     )
     return row, read_facts(connection.execute(query, (code, also)))
-
-
-def _stored_object(text: str, place: str) -> JsonObject:
-    try:
-        return msgspec.json.decode(text, type=dict[str, Any])
-    except msgspec.DecodeError as error:
-        raise DataError("not a stored JSON object", place) from error
 
 
 def _open_codes(connection: sqlite3.Connection) -> list[str]:

@@ -64,7 +64,19 @@ def test_the_shipped_configuration_shows_every_key() -> None:
     keys = {field.name for section in sections for field in msgspec.structs.fields(section)}
     shown = set(re.findall(r"^(?:# )?([a-z0-9_]+) = ", shipped("gateway.toml"), re.MULTILINE))
 
-    assert shown == keys | {"name", "type", "cart", "timezone"}
+    assert shown == (keys - {"tls"}) | {"name", "type", "cart", "timezone"}
+
+
+def test_the_shipped_configuration_shows_how_to_speak_tls() -> None:
+    text = shipped("gateway.toml")
+    section = re.sub(r"^#", "", text[text.index("#[mqtt.tls]") : text.index("[[hl7]]")], flags=re.MULTILINE)
+
+    settings = parse(MQTT + section, "gateway.toml")
+
+    assert settings.mqtt is not None
+    assert settings.mqtt.tls is not None
+    assert None not in msgspec.structs.astuple(settings.mqtt.tls)
+    assert parse(tomli_w.dumps(effective(settings)), "shown.toml") == settings
 
 
 def test_what_the_shipped_configuration_comments_out_can_be_switched_on() -> None:

@@ -214,7 +214,6 @@ def test_a_password_of_this_user_s_own_is_taken(tmp_path: Path, password: Path) 
     [
         ('[[hl7]]\nname = "engine"\nurl = "mllps://127.0.0.1"', "mllps"),
         ('[[hl7]]\nname = "engine"\nurl = "http://127.0.0.1"', "mllp://host:port"),
-        ('[mqtt]\nurl = "mqtts://127.0.0.1"', "mqtts"),
         ('[mqtt]\nurl = "127.0.0.1"', "mqtt://host:port"),
         ('[analysis]\ngrading = "efns"', "efns"),
         ('[analysis]\nnorms = "aanem"', "aanem-2016"),

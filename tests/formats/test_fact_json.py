@@ -10,6 +10,7 @@ from gateway.domain.corrections import AmendReason, ExcludeReason, RecordingAmen
 from gateway.domain.recording import Recording, Side
 from gateway.domain.study import (
     ActionDeclined,
+    AlertAcknowledged,
     ClinicalFacts,
     ClinicalStated,
     DetailStated,
@@ -87,8 +88,21 @@ facts = st.one_of(
     st.builds(
         RecordingExcluded, identity=identities, reason=st.sampled_from([None, *get_args(ExcludeReason)])
     ),
+    st.builds(
+        AlertAcknowledged, alert_id=st.text(max_size=40), by=st.text(), screen=st.text(), time=st.text()
+    ),
 )
-KINDS = ["opened", "recording", "ended", "clinical", "detail", "declined", "amended", "excluded"]
+KINDS = [
+    "opened",
+    "recording",
+    "ended",
+    "clinical",
+    "detail",
+    "declined",
+    "amended",
+    "excluded",
+    "acknowledged",
+]
 
 
 @given(facts)
@@ -157,6 +171,8 @@ AMENDED = {"identity": "a1", "reason": "wrong_side", "side": "left"}
         ("amended", AMENDED | {"Canary": 1}, "unknown key; known: identity, reason, nerve, side, "),
         ("excluded", {"identity": "a1", "reason": "Canary"}, "reason: must be one of artefact, "),
         ("excluded", {"identity": "a1"}, "reason"),
+        ("acknowledged", {"alert_id": "x", "by": "x", "screen": "x"}, "time"),
+        ("acknowledged", {"alert_id": "x", "by": 1, "screen": "x", "time": "x"}, "by"),
         ("nonsense", {}, "kind: a kind of fact that this gateway does not know"),
     ],
 )

@@ -8,8 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.recording import Recording
-from gateway.domain.study import ClinicalFacts, ExamEnded, Fact, Patient, Study, StudyHeader, StudyOpened
-from gateway.pipeline.publication import Destination, Publication, Said, cleared, results
+from gateway.domain.study import (
+    AlertAcknowledged,
+    ClinicalFacts,
+    ExamEnded,
+    Fact,
+    Patient,
+    Study,
+    StudyHeader,
+    StudyOpened,
+)
+from gateway.pipeline.publication import Destination, Publication, Said, cleared, results, seen
 from gateway.pipeline.stages import Examination, examine, take
 from gateway.protocols import er7
 from gateway.protocols.er7 import Message as Report
@@ -28,6 +37,11 @@ WRIST = median("wrist", distance_mm=70.0)
 BLOCKED = median(
     "elbow",
     motor_marks(onset_latency_ms=7.0, amplitude_mv=3.0, negative_area_mv_ms=9.5, negative_duration_ms=6.6),
+    distance_mm=220.0,
+)
+BLOCKED_ANEW = median(
+    "elbow",
+    motor_marks(onset_latency_ms=7.0, amplitude_mv=2.0, negative_area_mv_ms=7.5, negative_duration_ms=6.6),
     distance_mm=220.0,
 )
 UNBLOCKED = median("elbow", motor_marks(onset_latency_ms=7.0), distance_mm=220.0)
@@ -252,7 +266,13 @@ def test_what_the_store_remembers_gives_the_same_results_as_what_memory_holds() 
     course = Course()
     last = course.after_all(OPENED, WRIST, BLOCKED, END)
     stored = StoredStudy(
-        code=CODE, cart=CART, study=None, last_fact=4, numbering=last.numbering, alerts=last.alerts
+        code=CODE,
+        cart=CART,
+        study=None,
+        last_fact=4,
+        numbering=last.numbering,
+        alerts=last.alerts,
+        clear_at=last.clear_at,
     )
 
     assert Said.of(stored) == course.said
@@ -346,7 +366,7 @@ def test_clearing_empties_the_retained_topics_and_forgets_the_alerts() -> None:
     last = course.after_all(OPENED, WRIST, BLOCKED, END)
     (name,) = last.alerts
 
-    found, said = cleared(CODE, CART, course.said, EVERYWHERE)
+    found, said = cleared(CODE, CART, course.said, EVERYWHERE, NOW + HOUR)
 
     assert [(event.topic, event.data, event.retain) for event in found.events] == [
         (f"study/{CODE}/assessment", None, True),
@@ -354,13 +374,124 @@ def test_clearing_empties_the_retained_topics_and_forgets_the_alerts() -> None:
     ]
     assert (found.fact_id, found.clear_at, found.messages, found.alerts) == (None, None, (), {})
     assert found.numbering == last.numbering
-    assert said == replace(course.said, alerts={})
+    assert said == Said(numbering=course.said.numbering)
+
+
+def acknowledge(course: Course, now: datetime = NOW, by: str = "nurse") -> Results:
+    """What follows from the acknowledgement of the only alert."""
+    (name,) = course.said.alerts
+    stated = AlertAcknowledged(alert_id=name, by=by, screen="lab2-1", time="2026-11-02T09:15:00.000Z")
+    course.number += 1
+    found, course.said = seen(
+        JournaledFact(id=course.number, code=CODE, cart=CART, fact=stated),
+        stated,
+        course.said,
+        publication=course.publication,
+        simulated=False,
+        now=now,
+    )
+    return found
+
+
+MINUTE = timedelta(seconds=60)
+
+
+def told(found: Results) -> list[tuple[Any, Any, Any]]:
+    """State, phase and who acknowledged, of the alerts that were told."""
+    alerts = [event.data for event in found.events if event.topic.startswith("alert/") and event.data]
+    return [(alert["state"], alert["phase"], alert["acknowledged"]) for alert in alerts]
+
+
+NURSE = {"by": "nurse", "screen": "lab2-1", "time": "2026-11-02T09:15:00.000Z"}
+
+
+def test_an_alert_that_was_seen_stays_up_while_its_block_is_there() -> None:
+    course = Course()
+    course.after_all(OPENED, WRIST, BLOCKED)
+
+    found = acknowledge(course)
+
+    assert told(found) == [("active", "update", NURSE)]
+    assert (found.fact_id, found.messages, found.clear_at, found.alerts_clear_at) == (4, (), None, None)
+    assert all(event.retain for event in found.events)
+
+
+def test_an_alert_that_was_seen_is_over_when_its_block_is_gone_and_leaves_a_minute_later() -> None:
+    course = Course()
+    course.after_all(OPENED, WRIST, BLOCKED)
+    acknowledge(course)
+    (name,) = course.said.alerts
+
+    found = course.after(UNBLOCKED)
+    assert told(found) == [("inactive", "end", NURSE)]
+    assert found.alerts_clear_at == NOW + MINUTE
+
+    early, course.said = cleared(CODE, CART, course.said, EVERYWHERE, NOW + MINUTE / 2)
+    assert (early.events, early.alerts_clear_at) == ((), NOW + MINUTE)
+    late, course.said = cleared(CODE, CART, course.said, EVERYWHERE, NOW + MINUTE)
+    assert [(event.topic, event.data) for event in late.events] == [(f"alert/{name}", None)]
+    assert (late.alerts, late.alerts_clear_at) == ({}, None)
+
+
+def test_an_alert_that_is_seen_after_its_block_is_gone_is_over_at_once() -> None:
+    course = Course()
+    assert told(course.after_all(OPENED, WRIST, BLOCKED, UNBLOCKED)) == [("latched", "end", None)]
+
+    found = acknowledge(course)
+
+    assert told(found) == [("inactive", "end", NURSE)]
+    assert found.alerts_clear_at == NOW + MINUTE
+
+
+def test_a_block_that_comes_back_is_a_new_alert_that_nobody_has_seen() -> None:
+    course = Course()
+    course.after_all(OPENED, WRIST, BLOCKED)
+    acknowledge(course)
+    course.after(UNBLOCKED)
+
+    found = course.after(BLOCKED_ANEW)
+
+    assert told(found) == [("active", "start", None)]
+    assert found.alerts_clear_at is None
+
+
+def test_whoever_saw_an_alert_first_stays_the_one_who_did() -> None:
+    course = Course()
+    course.after_all(OPENED, WRIST, BLOCKED)
+    acknowledge(course)
+
+    again = acknowledge(course, by="doctor")
+
+    assert again.events == ()
+    (alert,) = course.said.alerts.values()
+    assert alert.acknowledged is not None
+    assert alert.acknowledged.by == "nurse"
+
+
+def test_an_acknowledgement_of_an_alert_that_has_left_changes_nothing() -> None:
+    course = Course()
+    course.after_all(OPENED, WRIST, BLOCKED, END)
+    before = course.said
+    (name,) = before.alerts
+    stated = AlertAcknowledged(alert_id=f"{name}-1", by="nurse", screen="s", time="t")
+    fact = JournaledFact(id=9, code=CODE, cart=CART, fact=stated)
+
+    found, said = seen(fact, stated, before, publication=EVERYWHERE, simulated=False, now=NOW + HOUR)
+
+    assert (found.fact_id, found.events, said) == (9, (), before)
+
+
+def test_an_acknowledgement_puts_the_clearing_off_by_nothing() -> None:
+    course = Course()
+    course.after_all(OPENED, WRIST, BLOCKED, END)
+
+    assert acknowledge(course, NOW + MINUTE).clear_at == NOW + HOUR
 
 
 def test_an_examination_that_goes_on_after_the_clearing_raises_its_alert_again() -> None:
     course = Course()
     course.after_all(OPENED, WRIST, BLOCKED, END)
-    _, course.said = cleared(CODE, CART, course.said, EVERYWHERE)
+    _, course.said = cleared(CODE, CART, course.said, EVERYWHERE, NOW + HOUR)
 
     found = course.after(SNAP)
 
@@ -373,7 +504,7 @@ def test_without_a_broker_there_is_nothing_to_clear() -> None:
     course = Course(replace(EVERYWHERE, site=None))
     course.after_all(OPENED, WRIST, BLOCKED, END)
 
-    found, _ = cleared(CODE, CART, course.said, course.publication)
+    found, _ = cleared(CODE, CART, course.said, course.publication, NOW + HOUR)
 
     assert (found.events_sink, found.events) == (None, ())
 

@@ -26,10 +26,14 @@ from gateway.protocols.alerts import (
     TRANSITIONS,
     Alert,
     Phase,
+    Seen,
     State,
     Trigger,
+    acknowledged,
     alert_from,
     alert_object,
+    leaving,
+    stored_alert,
 )
 from gateway.protocols.telemetry import (
     TelemetryEvent,
@@ -238,6 +242,7 @@ def test_an_envelope_holds_number_boot_time_and_data() -> None:
         "seq": 7,
         "boot_id": "b1",
         "time": "2026-11-02T12:00:00.123Z",
+        "topic": "study/x/guidance",
         "data": {"actions": []},
     }
 
@@ -525,7 +530,8 @@ def test_every_move_of_the_table_is_one_of_alert_communication_management() -> N
     for (state, trigger), (next_state, phase) in TRANSITIONS.items():
         assert (phase is Phase.END) == (next_state is not State.ACTIVE)
         assert (phase is Phase.START) == (trigger is Trigger.MET)
-        assert state is not next_state or trigger is Trigger.CHANGED
+        assert state is not next_state or trigger in {Trigger.CHANGED, Trigger.ACKNOWLEDGED}
+        assert state is not State.INACTIVE or trigger is Trigger.MET
 
 
 def test_some_time_after_the_examination_assessment_and_alerts_are_cleared_together() -> None:
@@ -540,7 +546,11 @@ def test_a_stored_alert_is_the_same_alert(steps: Steps) -> None:
     for step in steps:
         _, alerts = study_events(None, assessment(*step), None, CODE, alerts)
     for alert in alerts.values():
-        assert alert_from(json.loads(json.dumps(alert_object(alert)))) == alert
+        assert alert_from(json.loads(json.dumps(stored_alert(alert)))) == alert
+        told = acknowledged(alert, Seen(by="Dr. Müller", screen="lab2-1", time="2026-11-02T09:15:00.000Z"))
+        assert leaving({"it": told}, NOON)["it"] != alert
+        for later in leaving({"it": told}, NOON).values():
+            assert alert_from(json.loads(json.dumps(stored_alert(later)))) == later
 
 
 JSON = st.recursive(
@@ -558,12 +568,12 @@ def test_anything_else_stored_is_refused(stored: JsonObject) -> None:
 
 @given(PARTS, JSON)
 def test_a_stored_alert_with_one_part_broken_is_refused_or_read(part: str, broken: None) -> None:
-    stored = alert_object(raised(BLOCK)[ALERT_ID]) | {part: broken}
+    stored = stored_alert(raised(BLOCK)[ALERT_ID]) | {part: broken}
     with contextlib.suppress(DataError):
-        assert alert_object(alert_from(stored))[part] == broken
+        assert stored_alert(alert_from(stored))[part] == broken
 
 
-@pytest.mark.parametrize(("part", "word"), [("state", "asleep"), ("phase", "escalate")])
+@pytest.mark.parametrize(("part", "word"), [("state", "asleep"), ("phase", "escalate"), ("clear_at", "noon")])
 def test_a_stored_alert_in_an_unknown_state_is_refused(part: str, word: str) -> None:
-    with pytest.raises(DataError, match="unknown state or phase"):
-        alert_from(alert_object(raised(BLOCK)[ALERT_ID]) | {part: word})
+    with pytest.raises(DataError, match="unknown state, phase or time"):
+        alert_from(stored_alert(raised(BLOCK)[ALERT_ID]) | {part: word})

@@ -1,203 +1,26 @@
 import asyncio
 import contextlib
-import json
 import logging
-import os
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from typing import Any
 
-import aiomqtt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import ConfigError, StorageError, Unavailable
-from gateway.sinks.broker import BrokerAddress, BrokerKind, demo_broker, find_mosquitto
-from gateway.sinks.mqtt import MqttSink
+from gateway.sinks.broker import BrokerAddress, BrokerKind, demo_broker
 from gateway.sinks.mqtt_connection import BrokerConnection, MqttSettings, broker_address
-
-PREFIX = "emg/v1/lab1/cart-a"
-STATUS = f"{PREFIX}/status"
-LOOPBACK = "127.0.0.1"
-
-
-@pytest.fixture(params=["mosquitto", "amqtt"])
-def kind(request: pytest.FixtureRequest) -> BrokerKind:
-    wanted: BrokerKind = request.param
-    if wanted == "mosquitto" and find_mosquitto() is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("mosquitto is not installed: apt-get install mosquitto")
-        pytest.skip("mosquitto is not installed: apt-get install mosquitto")
-    return wanted
-
-
-@pytest.fixture
-async def broker(kind: BrokerKind) -> AsyncIterator[BrokerAddress]:
-    async with demo_broker(kind) as address:
-        yield address
-
-
-class StoppedClock:
-    def now(self) -> datetime:
-        return datetime(2026, 11, 2, 12, 0, 0, 5000, tzinfo=UTC)
-
-    def monotonic(self) -> float:
-        return 0.0
-
-
-@dataclass(frozen=True)
-class Event:
-    id: int
-    seq: int | None
-    topic: str
-    payload: bytes
-    retain: bool
-
-
-class MemoryOutbox:
-    """An outbox that forgets at the end: everything the sink asks of one, nothing more."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self.answers: dict[int, str] = {}
-        self.full = False
-        self._changed = asyncio.Condition()
-
-    async def put(self, *payloads: bytes, topic: str = "study/x/segment", retain: bool = False) -> None:
-        for payload in payloads:
-            number = len(self.events) + 1
-            seq = number if payload else None
-            self.events.append(Event(id=number, seq=seq, topic=topic, payload=payload, retain=retain))
-        async with self._changed:
-            self._changed.notify_all()
-
-    def _waiting(self) -> list[Event]:
-        return [event for event in self.events if event.id not in self.answers]
-
-    async def pending(self, sink: str, limit: int = 1) -> Sequence[Event]:
-        assert sink == PREFIX
-        return self._waiting()[:limit]
-
-    async def wait(self, sink: str) -> None:
-        assert sink == PREFIX
-        async with self._changed:
-            await self._changed.wait_for(self._waiting)
-
-    async def delivered(self, item_id: int, answer: str) -> None:
-        if self.full:
-            raise StorageError("the disk is full")
-        self.answers[item_id] = answer
-        async with self._changed:
-            self._changed.notify_all()
-
-    async def last_seq(self, sink: str) -> int:
-        assert sink == PREFIX
-        return max((event.seq or 0 for event in self.events if event.id in self.answers), default=0)
-
-    async def emptied(self) -> None:
-        async with self._changed:
-            await self._changed.wait_for(lambda: not self._waiting())
-
-
-@contextlib.asynccontextmanager
-async def running(
-    host: str, port: int, outbox: MemoryOutbox, **settings: Any
-) -> AsyncIterator["asyncio.Task[None]"]:
-    whole = replace(MqttSettings(host=host, port=port, ack_timeout_s=5.0), **settings)
-    sink = MqttSink(whole, prefix=PREFIX, boot_id="boot-1", outbox=outbox, clock=StoppedClock())
-    task = asyncio.create_task(sink.run())
-    try:
-        yield task
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-@contextlib.asynccontextmanager
-async def subscriber(
-    address: BrokerAddress, below: str = "#"
-) -> AsyncIterator[AsyncIterator[aiomqtt.Message]]:
-    async with aiomqtt.Client(address.host, address.port) as client:
-        await client.subscribe(f"{PREFIX}/{below}", qos=1)
-        yield aiter(client.messages)
-
-
-def said(message: aiomqtt.Message) -> dict[str, Any]:
-    assert isinstance(message.payload, bytes)
-    whole: dict[str, Any] = json.loads(message.payload)
-    return whole
-
-
-async def until(
-    messages: AsyncIterator[aiomqtt.Message], wanted: Callable[[dict[str, Any]], bool]
-) -> aiomqtt.Message:
-    while not wanted(said(message := await anext(messages))):
-        pass
-    return message
-
-
-@dataclass
-class Line:
-    """A network between sink and broker that can be cut, and that can swallow what the broker answers."""
-
-    port: int
-    writers: list[asyncio.StreamWriter] = field(default_factory=list)
-    gates: list[asyncio.Event] = field(default_factory=list)
-
-    def cut(self) -> None:
-        for writer in self.writers:
-            writer.transport.abort()
-        self.writers.clear()
-
-    def mute(self) -> None:
-        """From now on nothing of what the broker answers gets through; a new connection is whole again."""
-        for gate in self.gates:
-            gate.clear()
-
-    def unmute(self) -> None:
-        for gate in self.gates:
-            gate.set()
-
-
-@pytest.fixture
-async def line(broker: BrokerAddress) -> AsyncIterator[Line]:
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tasks.add(asyncio.current_task())  # type: ignore[arg-type]  # a connection runs in a task
-        gate = asyncio.Event()
-        gate.set()
-        found.gates.append(gate)
-        answers, requests = await asyncio.open_connection(broker.host, broker.port)
-        found.writers += [writer, requests]
-        await asyncio.gather(carry(reader, requests), carry(answers, writer, gate))
-
-    found = Line(port=0)
-    server = await asyncio.start_server(connected, LOOPBACK, 0)
-    found.port = server.sockets[0].getsockname()[1]
-    yield found
-    server.close()
-    found.unmute()
-    await asyncio.gather(*tasks)
-    await server.wait_closed()
-
-
-async def carry(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gate: asyncio.Event | None = None
-) -> None:
-    with contextlib.suppress(OSError):
-        while chunk := await reader.read(65_536):
-            if gate is not None:
-                await gate.wait()
-            writer.write(chunk)
-            await writer.drain()
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
-
+from tests.sinks.broker_side import (
+    LOOPBACK,
+    PREFIX,
+    STATUS,
+    Line,
+    MemoryOutbox,
+    running,
+    said,
+    subscriber,
+    until,
+)
 
 # --- settings --------------------------------------------------------------------------------------------
 
@@ -205,19 +28,21 @@ async def carry(
 @pytest.mark.parametrize(
     ("url", "address"),
     [
-        ("mqtt://127.0.0.1:1884", ("127.0.0.1", 1884)),
-        ("mqtt://broker.lab", ("broker.lab", 1883)),
-        ("mqtt://[::1]:1883/", ("::1", 1883)),
+        ("mqtt://127.0.0.1:1884", ("127.0.0.1", 1884, False)),
+        ("mqtt://broker.lab", ("broker.lab", 1883, False)),
+        ("mqtt://[::1]:1883/", ("::1", 1883, False)),
+        ("mqtts://broker.lab", ("broker.lab", 8883, True)),
+        ("mqtts://broker.lab:1883", ("broker.lab", 1883, True)),
     ],
 )
-def test_a_broker_is_named_by_url(url: str, address: tuple[str, int]) -> None:
+def test_a_broker_is_named_by_url(url: str, address: tuple[str, int, bool]) -> None:
     assert broker_address(url) == address
 
 
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("mqtts://broker:8883", "mqtts:// is not supported yet"),
+        ("mqtts://", "write mqtt://host:port"),
         ("mqtt://me:secret@broker", "holds a password"),
         ("mqtt://:secret@broker", "holds a password"),
         ("tcp://broker:1883", "write mqtt://host:port, or embedded"),
@@ -242,9 +67,9 @@ def test_any_other_url_is_refused_without_showing_a_password(url: str, why: str)
 
 @given(st.text())
 def test_whatever_is_written_as_url_gives_an_address_or_our_error(text: str) -> None:
-    for url in (text, f"mqtt://{text}"):
+    for url in (text, f"mqtt://{text}", f"mqtts://{text}"):
         with contextlib.suppress(ConfigError):
-            host, port = broker_address(url)
+            host, port, _ = broker_address(url)
             assert host
             assert 0 < port < 65_536
 
@@ -508,7 +333,7 @@ async def test_a_stop_that_comes_while_a_connection_is_dropped_waits_for_that(br
     with pytest.raises(asyncio.CancelledError):
         await dropping
     with pytest.raises(Unavailable):
-        await connection.lost()
+        await connection.listen(lambda _: None)
 
 
 async def test_a_disk_that_fails_ends_the_sink_with_that_error(broker: BrokerAddress) -> None:

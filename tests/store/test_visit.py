@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -221,8 +222,8 @@ def test_a_store_of_another_version_is_left_alone(path: Path, version: int, told
 
 def test_a_store_of_the_first_version_keeps_its_facts(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
-        migrate(connection)
-        connection.executescript("ALTER TABLE fact DROP COLUMN stated_by; PRAGMA user_version = 1;")
+        first = files("gateway.store.migrations").joinpath("0001_first.sql").read_text("utf-8")
+        connection.executescript(f"{first} PRAGMA user_version = 1;")
         connection.execute(
             "INSERT INTO study (code, driver, cart, study_id, patient_id) VALUES ('C','d','c','S','P')"
         )

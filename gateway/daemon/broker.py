@@ -1,0 +1,27 @@
+"""How to reach the broker that `[mqtt]` names: address, credentials, TLS; nothing is connected here."""
+
+from pathlib import Path
+from typing import Final
+
+from gateway.daemon.config import MqttSection
+from gateway.daemon.credentials import client_tls, secret
+from gateway.errors import ConfigError
+from gateway.sinks.mqtt_connection import MqttSettings, broker_address
+
+EMBEDDED: Final = "embedded"
+
+
+def broker_settings(section: MqttSection) -> MqttSettings:
+    """The settings of a connection; ConfigError names the key or the file that cannot be used."""
+    host, port, tls = broker_address(section.url)
+    if section.tls is not None and not tls:
+        raise ConfigError("[mqtt.tls] is there, but url says mqtt://; write mqtts://host:port")
+    files = (section.tls.ca_file, section.tls.cert_file, section.tls.key_file) if section.tls else (None,) * 3
+    path = section.password_file
+    return MqttSettings(
+        host=host,
+        port=port,
+        username=section.username,
+        password=None if path is None else secret(Path(path), "password"),
+        tls=client_tls(*files) if tls else None,
+    )
