@@ -1,11 +1,12 @@
 """`hl7`: the integration engineer's tools."""
 
 import asyncio
+import functools
 import re
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import click
 import msgspec
@@ -14,8 +15,30 @@ from gateway.commands.terminal import printable
 from gateway.errors import CannotCreate, DataError, NoInput
 from gateway.protocols.er7 import Message
 from gateway.sinks.receiver import ANSWERS, Received, Receiver
+from gateway.sinks.tls import TlsFiles, server_context
+
+T = TypeVar("T")
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]")
+
+
+_PEM: Final = click.Path(path_type=Path)
+
+
+def _tls_options(own: str, trusted: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """`--cert`, `--key` and `--ca`, as the one argument `tls`."""
+
+    def decorate(run: Callable[..., T]) -> Callable[..., T]:
+        @click.option("--cert", type=_PEM, metavar="FILE", help=f"{own} this certificate (PEM).")
+        @click.option("--key", type=_PEM, metavar="FILE", help="Its private key; else in the same file.")
+        @click.option("--ca", type=_PEM, metavar="FILE", help=f"{trusted} this CA (PEM).")
+        @functools.wraps(run)
+        def with_tls(cert: Path | None, key: Path | None, ca: Path | None, **others: Any) -> T:
+            return run(tls=TlsFiles(ca_file=ca, cert_file=cert, key_file=key), **others)
+
+        return with_tls
+
+    return decorate
 
 
 @click.group("hl7")
@@ -32,13 +55,16 @@ def command() -> None:
 @click.option("--count", type=click.IntRange(1), metavar="N", help="End after N messages.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a message.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="DIR", help="Keep each message as a file.")
+@_tls_options("Serve TLS with", "Ask senders for a certificate of")
 def listen(
-    host: str, port: int, answer: str, count: int | None, output: Path | None, *, as_json: bool
+    host: str, port: int, answer: str, count: int | None, output: Path | None, *, as_json: bool, tls: TlsFiles
 ) -> None:
     """Receive messages over MLLP, show them, and acknowledge them as --answer says."""
     if output is not None:
         _make(output)
-    asyncio.run(_listen(Receiver(ANSWERS[answer], host=host, port=port), count, output, as_json=as_json))
+    context = server_context(tls) if tls != TlsFiles() else None
+    receiver = Receiver(ANSWERS[answer], host=host, port=port, tls=context)
+    asyncio.run(_listen(receiver, count, output, as_json=as_json))
 
 
 async def _listen(receiver: Receiver, count: int | None, output: Path | None, *, as_json: bool) -> None:

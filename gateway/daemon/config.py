@@ -61,11 +61,20 @@ class MqttSection(_Section, kw_only=True, frozen=True):
     clear_after_s: Seconds = 3600.0  # after the examination's end: assessment and alerts are cleared
 
 
+class TlsSection(_Section, kw_only=True, frozen=True):
+    """`[hl7.tls]`: whom to trust, and who we are; PEM files, read at start."""
+
+    ca_file: str | None = None  # absent: the system's CAs
+    cert_file: str | None = None  # with key_file: what we show to a server that asks
+    key_file: str | None = None  # only this user may read it
+
+
 class Hl7Section(_Section, kw_only=True, frozen=True):
     """`[[hl7]]`: one interface engine."""
 
     name: Name
-    url: str  # mllp://host:port
+    url: str  # mllp://host:port, or mllps:// for TLS
+    tls: TlsSection | None = None
     interim: bool = False  # a preliminary message after each nerve as well
     ack_timeout_s: Seconds = 10.0
     sending_application: str = "EMG-GATEWAY"
@@ -247,4 +256,13 @@ def _shown_head(entry: DriverSection) -> dict[str, str]:
 
 
 def _shown(section: Any) -> dict[str, Any]:
-    return {name: value for name, value in msgspec.to_builtins(section).items() if value is not None}
+    return _without_none(msgspec.to_builtins(section))
+
+
+def _without_none(section: dict[str, Any]) -> dict[str, Any]:
+    """TOML knows no null: a key that is not set is not there."""
+    return {
+        name: _without_none(value) if isinstance(value, dict) else value
+        for name, value in section.items()
+        if value is not None
+    }

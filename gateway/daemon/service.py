@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 import gateway
 from gateway.daemon.clock import SystemClock
 from gateway.daemon.config import DATABASE, DriverSection, MqttSection, Settings
+from gateway.daemon.engines import engine
 from gateway.daemon.notify import notify
 from gateway.daemon.reference import load_reference
 from gateway.daemon.supervision import keep_running
@@ -32,7 +33,7 @@ from gateway.ports import Clock, Driver, DriverContext
 from gateway.protocols.oru import MessageHeader
 from gateway.protocols.telemetry import prefix
 from gateway.sinks.broker import demo_broker
-from gateway.sinks.hl7 import HL7Settings, HL7Sink, mllp_address
+from gateway.sinks.hl7 import HL7Sink
 from gateway.sinks.mqtt import MqttSink
 from gateway.sinks.mqtt_connection import MqttSettings, broker_address
 from gateway.store.database import Database, open_database
@@ -118,7 +119,7 @@ def checked(settings: Settings) -> Reference:
     Opens and connects nothing.
     """
     for entry in settings.hl7:
-        mllp_address(entry.url)
+        engine(entry)
     if settings.mqtt is not None and settings.mqtt.url != _EMBEDDED:
         _broker_settings(settings.mqtt)
     analysis = settings.analysis
@@ -220,9 +221,7 @@ def _sinks(parts: _Parts, mqtt: MqttSettings | None) -> dict[str, Job]:
     """One sink for each engine, and for each cart where there is a broker, by its name in the outbox."""
     jobs: dict[str, Job] = {}
     for entry in parts.settings.hl7:
-        host, port = mllp_address(entry.url)
-        engine = HL7Settings(name=entry.name, host=host, port=port, ack_timeout_s=entry.ack_timeout_s)
-        jobs[entry.name] = HL7Sink(engine, parts.outbox, parts.clock).run
+        jobs[entry.name] = HL7Sink(engine(entry), parts.outbox, parts.clock).run
     if mqtt is not None:
         carts = {parts.settings.gateway.cart, *(entry.cart for entry in parts.settings.drivers)}
         for cart in sorted(carts):

@@ -7,52 +7,32 @@ go out on a new one. The order of messages is kept: a correction never overtakes
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import Final
-from urllib.parse import urlsplit
 
-from gateway.errors import ConfigError, DataError, Unavailable
+from gateway.errors import DataError, Unavailable
 from gateway.ports import Clock, Outbox, OutboxItem
 from gateway.protocols import acknowledgement
 from gateway.protocols.acknowledgement import Acknowledgement, RetryRule, Verdict, verdict
 from gateway.sinks.backoff import Backoff
+from gateway.sinks.mllp_address import MllpAddress
 from gateway.sinks.mllp_link import MllpLink, connected
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_PORT: Final = 2575  # registered for HL7 with IANA
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HL7Settings:
-    """One destination; times in seconds."""
+    """One destination; times in seconds. `tls` None: in the clear."""
 
     name: str
-    host: str
-    port: int = DEFAULT_PORT
+    address: MllpAddress
+    tls: ssl.SSLContext | None = None
     ack_timeout_s: float = 10.0
     connect_timeout_s: float = 5.0
     reconnect: Backoff = field(default_factory=Backoff)
     retry: RetryRule = field(default_factory=RetryRule)
-
-
-def mllp_address(url: str) -> tuple[str, int]:
-    """The host and port that `mllp://host:port` names; ConfigError for any other URL."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-        host.encode("idna")  # the form a name is looked up in
-    except ValueError as error:
-        raise ConfigError(f"[[hl7]] url: {error}; write mllp://host:port") from error
-    if parts.scheme == "mllps":
-        raise ConfigError(
-            "[[hl7]] url: mllps:// is not supported yet; use mllp:// on this machine or in a tunnel"
-        )
-    beyond = parts.path.strip("/") or parts.query or parts.fragment or parts.username
-    if parts.scheme != "mllp" or not host or port == 0 or beyond:
-        raise ConfigError(f"[[hl7]] url {url[:80]!r}: write mllp://host:port")
-    return host, port or DEFAULT_PORT
 
 
 @dataclass(slots=True)
@@ -92,7 +72,7 @@ class HL7Sink:
         reached = False
         while True:
             try:
-                async with connected(settings.host, settings.port, settings.connect_timeout_s) as link:
+                async with connected(settings.address, settings.connect_timeout_s, settings.tls) as link:
                     level = logging.DEBUG if reached and self._failures > 1 else logging.INFO
                     self._event(level, "hl7_connected", failures=self._failures)
                     self._connected = True

@@ -6,6 +6,7 @@ arrives goes to the queue `messages`, from where its owner takes it.
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -105,6 +106,7 @@ class Receiver:
         port: int = 0,
         max_block: int = MAX_BLOCK,
         remembered: int = _REMEMBERED,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.answer = answer
         self.messages: asyncio.Queue[Received] = asyncio.Queue()
@@ -112,6 +114,7 @@ class Receiver:
         self._port = port
         self._max_block = max_block
         self._remembered = remembered
+        self._tls = tls
         self._server: asyncio.Server  # while the block runs
         self._connections: set[asyncio.Task[None]] = set()
         self._seen: dict[tuple[str, str, str], None] = {}
@@ -140,7 +143,7 @@ class Receiver:
 
     async def __aenter__(self) -> Self:
         try:
-            self._server = await asyncio.start_server(self._connected, self._host, self._port)
+            self._server = await asyncio.start_server(self._connected, self._host, self._port, ssl=self._tls)
         except OSError as error:
             reason = error.strerror or error
             raise Unavailable(

@@ -51,7 +51,7 @@ def test_a_configuration_that_cannot_be_read_is_named(capsys: Capture, config: P
             '[analysis]\ndata_dir = "/none"\n[[hl7]]',
             "[analysis] data_dir /none: no such directory",
         ),
-        ("mllp://", "http://", "[[hl7]] url"),
+        ("mllp://", "http://", "[[hl7]] engine: 'http://"),
         ("mqtt://", "http://", "[mqtt] url"),
         ("serial://", "usb://", "[[drivers]] room-1: "),
         ("[mqtt]\n", '[mqtt]\npassword_file = "/none"\n', "/none: No such file or directory"),

@@ -2,6 +2,7 @@ import asyncio
 import json
 import re
 import signal
+import ssl
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +12,8 @@ import pytest
 
 from gateway.commands.main import run
 from gateway.protocols.mllp import frame
+from gateway.sinks.tls import TlsFiles, client_context
+from tests.certificates import authority
 
 MESSAGE = (
     b"MSH|^~\\&|EMG|LAB|||20261102101500||ORU^R01^ORU_R01|C/1|P|2.5.1\r"
@@ -39,9 +42,9 @@ async def listening(*arguments: str) -> AsyncIterator[tuple[asyncio.subprocess.P
         await program.wait()
 
 
-async def sent(port: int, *blocks: bytes) -> bytes:
+async def sent(port: int, *blocks: bytes, tls: ssl.SSLContext | None = None) -> bytes:
     """What comes back until the receiver hangs up."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
     writer.write(b"".join(frame(block) for block in blocks))
     answer = await reader.read()
     writer.close()
@@ -74,6 +77,22 @@ async def test_listen_as_json_and_with_another_answer():
     assert first["control_id"] == "C/1"
     assert (first["type"], first["duplicate"], len(first["segments"])) == ("ORU", False, 4)
     assert second["problem"] == "MSH: does not begin with MSH"
+
+
+async def test_listen_serves_tls_and_asks_for_certificates(tmp_path):
+    house = authority(tmp_path / "house")
+    (cert, key), (own, own_key) = house.issue("engine"), house.issue("gateway")
+    arguments = ["--cert", str(cert), "--key", str(key), "--ca", str(house.ca), "--count", "1"]
+    ours = client_context(TlsFiles(ca_file=house.ca, cert_file=own, key_file=own_key))
+    async with listening(*arguments) as (program, port):
+        assert b"MSA|AA|C/1" in await sent(port, MESSAGE, tls=ours)
+        await program.communicate()
+    assert program.returncode == 0
+
+
+def test_listen_needs_a_certificate_to_serve_tls(tmp_path, capsys):
+    assert run(["hl7", "listen", "--port", "0", "--ca", str(tmp_path)]) == 78
+    assert capsys.readouterr().err == "emg-gateway: a TLS server needs cert_file and key_file\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -64,7 +64,16 @@ def test_the_shipped_configuration_shows_every_key() -> None:
     keys = {field.name for section in sections for field in msgspec.structs.fields(section)}
     shown = set(re.findall(r"^(?:# )?([a-z0-9_]+) = ", shipped("gateway.toml"), re.MULTILINE))
 
-    assert shown == keys | {"name", "type", "cart", "timezone"}
+    assert shown == keys - {"tls"} | {"name", "type", "cart", "timezone"}
+
+
+def test_the_shipped_configuration_shows_tls_as_a_block_to_switch_on() -> None:
+    block = shipped("gateway.toml").partition("#[hl7.tls]")[2]
+
+    (engine,) = parse(HL7 + "[hl7.tls]" + block.replace("\n#", "\n"), "lab.toml").hl7
+
+    assert engine.tls is not None
+    assert None not in msgspec.structs.astuple(engine.tls)
 
 
 def test_what_the_shipped_configuration_comments_out_can_be_switched_on() -> None:
@@ -99,6 +108,7 @@ def test_the_demo_configuration_can_be_used_once_it_is_filled_in() -> None:
         + 'cart = "b"\n'
         + DRIVER.replace("m-1", "m-2"),
         shipped("gateway.toml"),
+        HL7 + '[hl7.tls]\nca_file = "ca.pem"\n',
     ],
 )
 def test_what_is_shown_reads_back_as_the_same_settings(text: str) -> None:

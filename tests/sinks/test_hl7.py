@@ -16,7 +16,8 @@ from gateway.protocols.acknowledgement import AckCode, RetryRule, acknowledge
 from gateway.protocols.er7 import Message
 from gateway.protocols.mllp import frame
 from gateway.sinks.backoff import Backoff
-from gateway.sinks.hl7 import HL7Settings, HL7Sink, mllp_address
+from gateway.sinks.hl7 import HL7Settings, HL7Sink
+from gateway.sinks.mllp_address import MllpAddress, mllp_address
 from gateway.sinks.receiver import ANSWERS, Answer, Received, Receiver, Reply, late
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
@@ -140,7 +141,7 @@ def saying(*pieces: Callable[[Message], bytes], close: bool = False) -> Answer:
 
 PATIENT = HL7Settings(
     name="engine",
-    host="127.0.0.1",
+    address=MllpAddress("127.0.0.1", 0),
     ack_timeout_s=20,
     reconnect=Backoff(first_s=0.002, cap_s=0.01),
     retry=RetryRule(first_s=0.001, cap_s=0.004),
@@ -148,11 +149,15 @@ PATIENT = HL7Settings(
 HASTY = replace(PATIENT, ack_timeout_s=0.1)
 
 
+def at(port: int, settings: HL7Settings = PATIENT) -> HL7Settings:
+    return replace(settings, address=MllpAddress("127.0.0.1", port))
+
+
 @contextlib.asynccontextmanager
 async def delivering(
     outbox: MemoryOutbox, port: int, settings: HL7Settings = PATIENT
 ) -> AsyncIterator[HL7Sink]:
-    sink = HL7Sink(replace(settings, port=port), outbox, SystemClock())
+    sink = HL7Sink(at(port, settings), outbox, SystemClock())
     running = asyncio.create_task(sink.run())
     try:
         yield sink
@@ -375,7 +380,7 @@ async def test_the_count_of_refusals_survives_a_lost_connection(outbox, receiver
 async def test_a_message_refused_for_an_hour_is_parked(outbox, receiver):
     receiver.answer = ANSWERS["AE"]
     outbox.store()
-    sink = HL7Sink(replace(PATIENT, port=receiver.port), outbox, LateClock())
+    sink = HL7Sink(at(receiver.port), outbox, LateClock())
     running = asyncio.create_task(sink.run())
     await outbox.until("parked")
     running.cancel()
@@ -577,7 +582,7 @@ async def test_a_full_disk_ends_the_sink(receiver):
     outbox = FullDiskOutbox()
     outbox.store()
     with pytest.raises(StorageError):
-        await HL7Sink(replace(PATIENT, port=receiver.port), outbox, SystemClock()).run()
+        await HL7Sink(at(receiver.port), outbox, SystemClock()).run()
 
 
 @pytest.mark.parametrize(("name", "payload"), [("C-1", b"MSH|^~\\&|\x1c"), ("", b"MSH|^~\\&|")])
@@ -616,9 +621,10 @@ async def test_the_log_tells_events_and_never_the_receivers_words(outbox, receiv
 @pytest.mark.parametrize(
     ("url", "address"),
     [
-        ("mllp://127.0.0.1:2575", ("127.0.0.1", 2575)),
-        ("mllp://engine.hospital.example", ("engine.hospital.example", 2575)),
-        ("mllp://[::1]:6661/", ("::1", 6661)),
+        ("mllp://127.0.0.1:2575", MllpAddress("127.0.0.1", 2575)),
+        ("mllp://engine.hospital.example", MllpAddress("engine.hospital.example", 2575)),
+        ("mllp://[::1]:6661/", MllpAddress("::1", 6661)),
+        ("mllps://engine.hospital.example:2576", MllpAddress("engine.hospital.example", 2576, secure=True)),
     ],
 )
 def test_a_destination_is_named_by_url(url, address):
@@ -646,11 +652,6 @@ def test_a_destination_is_named_by_url(url, address):
 def test_anything_else_is_a_configuration_error(url):
     with pytest.raises(ConfigError, match="mllp://host:port"):
         mllp_address(url)
-
-
-def test_tls_is_refused_rather_than_left_out():
-    with pytest.raises(ConfigError, match="mllps"):
-        mllp_address("mllps://engine:2575")
 
 
 @pytest.mark.parametrize(("draw", "delays"), [(1.0, [1, 2, 4, 5, 5]), (0.0, [0.5, 1, 2, 2.5, 2.5])])

@@ -1,0 +1,36 @@
+"""`[[hl7]]` as the sinks know it: where an interface engine listens, and how it is spoken to."""
+
+import ssl
+from pathlib import Path
+
+from gateway.daemon.config import Hl7Section, TlsSection
+from gateway.errors import ConfigError
+from gateway.sinks.hl7 import HL7Settings
+from gateway.sinks.mllp_address import MllpAddress, mllp_address
+from gateway.sinks.tls import TlsFiles, client_context
+
+
+def engine(section: Hl7Section) -> HL7Settings:
+    """The settings of one destination; ConfigError names it, and what of it cannot be used."""
+    try:
+        address = mllp_address(section.url)
+        tls = _tls(address, section.tls)
+    except ConfigError as error:
+        raise ConfigError(f"[[hl7]] {section.name}: {error}") from error
+    return HL7Settings(name=section.name, address=address, tls=tls, ack_timeout_s=section.ack_timeout_s)
+
+
+def _tls(address: MllpAddress, section: TlsSection | None) -> ssl.SSLContext | None:
+    if address.secure:
+        return client_context(_files(section or TlsSection()))
+    if section is not None:
+        raise ConfigError("[hl7.tls] stands beside mllp://, which is not encrypted; write mllps://")
+    return None
+
+
+def _files(section: TlsSection) -> TlsFiles:
+    ca_file, cert_file, key_file = (
+        None if name is None else Path(name)
+        for name in (section.ca_file, section.cert_file, section.key_file)
+    )
+    return TlsFiles(ca_file=ca_file, cert_file=cert_file, key_file=key_file)
