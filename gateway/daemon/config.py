@@ -27,6 +27,7 @@ _NAME: Final = r"^[a-z0-9_-]{1,32}(?!\n)$"
 Name = Annotated[str, msgspec.Meta(pattern=_NAME)]
 Size = Annotated[int, msgspec.Meta(gt=0, le=512 * 1024 * 1024)]  # the journal takes a document whole
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=31_622_400)]  # a year: beyond it nothing is waited for
+Rate = Annotated[float, msgspec.Meta(ge=0.01, le=1000)]
 S = TypeVar("S", bound=msgspec.Struct)
 
 
@@ -77,11 +78,20 @@ class Hl7Section(_Section, kw_only=True, frozen=True):
     tls: TlsSection | None = None
     interim: bool = False  # a preliminary message after each nerve as well
     ack_timeout_s: Seconds = 10.0
+    ack_mode: Literal["original", "enhanced"] = "original"  # enhanced: MSH-15 asks for a commit, CA
+    application_ack: Literal["AL", "NE"] = "NE"  # enhanced: MSH-16, whether AA follows on the connection
+    connection: Literal["permanent", "per_message"] = "permanent"
+    connect_timeout_s: Seconds = 5.0
+    messages_per_second: Rate | None = None  # absent: as fast as it answers
     sending_application: str = "EMG-GATEWAY"
     sending_facility: str = ""
     receiving_application: str = ""
     receiving_facility: str = ""
     processing_id: Literal["P", "T"] | None = None  # "P" refuses simulated data
+
+    def __post_init__(self) -> None:
+        if self.application_ack == "AL" and self.ack_mode == "original":
+            raise ValueError('application_ack = "AL" is of the enhanced mode; set ack_mode = "enhanced"')
 
 
 class LimitsSection(_Section, kw_only=True, frozen=True):

@@ -20,17 +20,16 @@ from zoneinfo import ZoneInfo
 import gateway
 from gateway.daemon.clock import SystemClock
 from gateway.daemon.config import DATABASE, DriverSection, MqttSection, Settings
-from gateway.daemon.engines import engine
+from gateway.daemon.engines import destination, engine
 from gateway.daemon.notify import notify
 from gateway.daemon.reference import load_reference
 from gateway.daemon.supervision import keep_running
 from gateway.domain.limits import Limits
 from gateway.errors import ConfigError
-from gateway.pipeline.publication import Destination, Publication
+from gateway.pipeline.publication import Publication
 from gateway.pipeline.runner import Runner
 from gateway.pipeline.stages import Reference
 from gateway.ports import Clock, Driver, DriverContext
-from gateway.protocols.oru import MessageHeader
 from gateway.protocols.telemetry import prefix
 from gateway.sinks.broker import demo_broker
 from gateway.sinks.hl7 import HL7Sink
@@ -190,20 +189,7 @@ async def _assemble(settings: Settings, reference: Reference, database: Database
     publication = Publication(
         site=settings.gateway.site if settings.mqtt else None,
         clear_after=timedelta(seconds=settings.mqtt.clear_after_s if settings.mqtt else 0),
-        destinations=tuple(
-            Destination(
-                sink=entry.name,
-                interim=entry.interim,
-                header=MessageHeader(
-                    processing_id=entry.processing_id,
-                    sending_application=entry.sending_application,
-                    sending_facility=entry.sending_facility,
-                    receiving_application=entry.receiving_application,
-                    receiving_facility=entry.receiving_facility,
-                ),
-            )
-            for entry in settings.hl7
-        ),
+        destinations=tuple(destination(entry) for entry in settings.hl7),
     )
     runner = Runner(reference, publication, journal, Studies(database), outbox, clock)
     return _Parts(

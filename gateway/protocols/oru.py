@@ -17,6 +17,7 @@ from gateway.domain.assessment import Assessment
 from gateway.domain.study import Patient, StudyHeader
 from gateway.errors import DataError
 from gateway.protocols import er7
+from gateway.protocols.acknowledgement import ORIGINAL, Asked
 from gateway.protocols.er7 import Field
 from gateway.protocols.numbering import SUMMARY, Numbering, ObservationKey
 from gateway.protocols.observations import (
@@ -40,13 +41,14 @@ ResultStatus = Literal["P", "X", "D"]  # HL7 table 0085
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageHeader:
-    """Who sends to whom (MSH-3 to MSH-6), and MSH-11 where the configuration fixes it."""
+    """Who sends to whom (MSH-3 to MSH-6), what answers are asked for, and MSH-11 where it is fixed."""
 
     sending_application: str = ""
     sending_facility: str = ""
     receiving_application: str = ""
     receiving_facility: str = ""
     processing_id: Literal["P", "T"] | None = None
+    asked: Asked = ORIGINAL  # MSH-15 and MSH-16
 
 
 def refusal(header: StudyHeader, sender: MessageHeader) -> str | None:
@@ -98,6 +100,8 @@ def _msh(sender: MessageHeader, control_id: str, created: datetime, *, simulated
             10: er7.text(control_id),
             11: er7.text("T" if simulated else sender.processing_id or "P"),
             12: er7.text(VERSION),
+            15: er7.text(sender.asked.commit),
+            16: er7.text(sender.asked.application),
             18: er7.text(er7.UTF_8),
         },
     )

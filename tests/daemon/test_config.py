@@ -175,6 +175,11 @@ def test_an_unknown_word_is_named_with_the_one_that_was_meant(text: str, told: s
         ("[analysis]\ncriteria = [1]\n", "[analysis].criteria[0]: Expected `str`, got `int`"),
         ("[mqtt]\n", "[mqtt]: Object missing required field `url`"),
         ("hl7 = [3]\n", "[hl7[0]]: Expected `object`, got `int`"),
+        (
+            HL7 + 'application_ack = "AL"\n',
+            '[hl7[0]]: application_ack = "AL" is of the enhanced mode; set ack_mode = "enhanced"',
+        ),
+        (HL7 + "messages_per_second = 0\n", "[hl7[0]].messages_per_second: Expected `float` >= 0.01"),
         (HL7 + 'processing_id = "D"\n', "[hl7[0]].processing_id: Invalid enum value 'D'"),
         ("[drivers]\n", "[drivers] is a list: write [[drivers]]"),
         ("[hl7]\n", "[hl7] is a list: write [[hl7]]"),
