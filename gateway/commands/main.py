@@ -24,6 +24,7 @@ _COMMANDS: Final = (
     "demo",
     "hl7",
     "ledger",
+    "outbox",
     "run",
     "simulate",
     "studies",

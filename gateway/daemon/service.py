@@ -240,9 +240,10 @@ async def _housekeeping(parts: _Parts) -> None:
 
 
 async def _hearing(parts: _Parts) -> None:
-    """Look for what operators put into the journal, in the index of what is not done."""
+    """Look for what operators put into the journal, in the index of what is not done, and decided."""
     while True:
         await parts.runner.hear()
+        await parts.outbox.hear()
         await asyncio.sleep(_HEARING_S)
 
 

@@ -156,7 +156,7 @@ class HL7Sink:
         await self._settle(item, answer, meaning, self._clock.monotonic() - sent_s)
 
     async def _answer(self, link: MllpLink, item: OutboxItem, msh_16: str) -> tuple[Acknowledgement, Verdict]:
-        """The answer that settles `item`, and its meaning; Unavailable when none, or anything else, comes back.
+        """The answer that settles `item`, and its meaning; Unavailable where anything else comes back.
 
         A commit where the application's answer was asked for starts the wait for that one, and only the
         first commit does.
@@ -214,6 +214,7 @@ class HL7Sink:
         rest_s = self._settings.retry.delay_s(tries, now_s - refused.since_s)
         fields = {"control_id": item.control_id, "code": answer.code, "tries": tries}
         if rest_s is None:
+            self._refused = None
             await self._outbox.parked(item.id, str(answer))
             self._event(logging.ERROR, "hl7_parked", **fields)
             return

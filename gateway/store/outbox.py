@@ -7,6 +7,7 @@ sequence number when they are stored; a number is never given twice and none is 
 
 import asyncio
 import contextlib
+import logging
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -23,7 +24,9 @@ from gateway.ports import Clock, OutboxItem
 from gateway.protocols.telemetry import TelemetryEvent, envelope
 from gateway.store.database import Database
 
-State = Literal["pending", "delivered", "parked", "dead", "refused"]
+logger = logging.getLogger(__name__)
+
+State = Literal["pending", "delivered", "parked", "dead", "refused", "discarded"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +62,8 @@ class Outbox:
         self._boot_id = boot_id
         self._stored: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._settled = asyncio.Event()
+        self._version = -1  # of the file, as SQLite counts what others commit
+        self._paused: frozenset[str] = frozenset()
 
     async def store(self, results: Results) -> None:
         """Put `results` on disk, mark their fact as processed, and wake the sinks."""
@@ -70,7 +75,7 @@ class Outbox:
             self._stored[message.sink].set()
 
     async def pending(self, sink: str, limit: int = 1) -> Sequence[OutboxItem]:
-        """The oldest rows `sink` still has to deliver."""
+        """The oldest rows `sink` still has to deliver; none while it is paused."""
         return await self._database.write(lambda c: _pending(c, sink, limit))
 
     async def wait(self, sink: str) -> None:
@@ -81,6 +86,19 @@ class Outbox:
             if await self.pending(sink):
                 return
             await stored.wait()
+
+    async def hear(self) -> None:
+        """Wake the sinks where another process has decided something; paused ones are told of in the log."""
+        version, paused = await self._database.write(_version)
+        if version == self._version:
+            return
+        self._version = version
+        for stored in self._stored.values():
+            stored.set()
+        for sink in sorted(paused ^ self._paused):
+            event = "destination_paused" if sink in paused else "destination_resumed"
+            logger.warning(event, extra={"fields": {"sink": sink}})
+        self._paused = paused
 
     async def drained(self, sinks: Iterable[str]) -> None:
         """Return once nothing is pending for any of `sinks`."""
@@ -174,6 +192,12 @@ def _store_events(
     )
 
 
+def _version(connection: sqlite3.Connection) -> tuple[int, frozenset[str]]:
+    (version,) = connection.execute("PRAGMA data_version").fetchone()
+    paused = connection.execute("SELECT sink FROM pause").fetchall()
+    return version, frozenset(row["sink"] for row in paused)
+
+
 def _last_seq(connection: sqlite3.Connection, sink: str) -> int:
     query = (
         "SELECT coalesce((SELECT min(seq) - 1 FROM outbox WHERE sink = ?1 AND state = 'pending'),"
@@ -185,7 +209,7 @@ def _last_seq(connection: sqlite3.Connection, sink: str) -> int:
 def _pending(connection: sqlite3.Connection, sink: str, limit: int) -> list[OutboxItem]:
     rows = connection.execute(
         "SELECT id, payload, refusals, control_id, seq, topic, retain FROM outbox"
-        " WHERE sink = ? AND state = 'pending' ORDER BY id LIMIT ?",
+        " WHERE sink = ? AND state = 'pending' AND sink NOT IN (SELECT sink FROM pause) ORDER BY id LIMIT ?",
         (sink, limit),
     )
     return [
@@ -213,7 +237,9 @@ def ledger(path: Path, study: str | None = None) -> list[dict[str, Any]]:
             connection.row_factory = sqlite3.Row
             rows = connection.execute(
                 "SELECT outbox.id, sink, outbox.study, control_id, seq, topic, state, attempts, answer,"
-                " error, created_at, done_at FROM outbox JOIN study ON study.code = outbox.study"
+                " error, created_at, done_at,"
+                " (SELECT kind || ' by ' || stated_by || coalesce(': ' || reason, '') FROM decision"
+                " WHERE message = outbox.id ORDER BY id DESC LIMIT 1) AS decision FROM outbox JOIN study ON study.code = outbox.study"
                 " WHERE ?1 IS NULL OR outbox.study = ?1 OR study.study_id = ?1 ORDER BY outbox.id",
                 (study,),
             ).fetchall()

@@ -19,6 +19,7 @@ COMMANDS = [
     "demo",
     "hl7",
     "ledger",
+    "outbox",
     "run",
     "simulate",
     "studies",

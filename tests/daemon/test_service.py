@@ -16,11 +16,12 @@ from gateway.daemon.service import checked, serve
 from gateway.domain.study import ExamEnded, Fact
 from gateway.errors import ConfigError, StorageError
 from gateway.sinks.broker import demo_broker
-from gateway.sinks.receiver import Receiver
+from gateway.sinks.receiver import ANSWERS, Received, Receiver
 from gateway.sinks.tls import TlsFiles, server_context
 from gateway.store.database import open_database
 from gateway.store.journal import Journal, JournaledFact
 from gateway.store.outbox import ledger
+from gateway.store.visit import visit
 from tests.certificates import authority
 from tests.end_to_end.conftest import PERFORMED_AT, House, listening
 from tests.factories import header, median
@@ -124,6 +125,37 @@ async def test_an_engine_is_spoken_to_in_tls_and_told_who_we_are(tmp_path: Path)
             received = await asyncio.wait_for(receiver.messages.get(), DEADLINE_S)
 
     assert received.message is not None
+
+
+async def test_a_paused_engine_gets_nothing_until_it_is_resumed_beside_the_gateway(tmp_path: Path) -> None:
+    path = await journaled(tmp_path, median("wrist"), ExamEnded(by="device"))
+    with visit(path) as opened:
+        opened.decisions(by="anna", clock=SystemClock()).pause("engine")
+
+    async with Receiver() as receiver, gateway(settings(tmp_path, hl7(receiver.port))):
+        await until(lambda: receiver.connections == 1)
+        assert [row["state"] for row in ledger(path)] == ["pending"]
+        with visit(path) as opened:
+            opened.decisions(by="anna", clock=SystemClock()).resume("engine")
+        await asyncio.wait_for(receiver.messages.get(), DEADLINE_S)
+        await until(lambda: ledger(path)[0]["state"] == "delivered")
+
+
+async def test_a_refused_message_is_sent_again_beside_the_gateway(tmp_path: Path) -> None:
+    path = await journaled(tmp_path, median("wrist"), ExamEnded(by="device"))
+
+    async with Receiver(ANSWERS["AR"]) as receiver, gateway(settings(tmp_path, hl7(receiver.port))):
+        await until(lambda: [row["state"] for row in ledger(path)] == ["dead"])
+        receiver.answer = ANSWERS["AA"]
+        with visit(path) as opened:
+            opened.decisions(by="anna", clock=SystemClock()).retry(None)
+        await until(lambda: ledger(path)[0]["state"] == "delivered")
+
+    assert [received.duplicate for received in taken(receiver)] == [False, True]
+
+
+def taken(receiver: Receiver) -> list[Received]:
+    return [receiver.messages.get_nowait() for _ in range(receiver.messages.qsize())]
 
 
 async def test_the_screens_hear_that_it_comes_and_goes(tmp_path: Path) -> None:

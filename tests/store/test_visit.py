@@ -222,7 +222,10 @@ def test_a_store_of_another_version_is_left_alone(path: Path, version: int, told
 def test_a_store_of_the_first_version_keeps_its_facts(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         migrate(connection)
-        connection.executescript("ALTER TABLE fact DROP COLUMN stated_by; PRAGMA user_version = 1;")
+        connection.executescript(
+            "ALTER TABLE fact DROP COLUMN stated_by; DROP TABLE decision; DROP TABLE pause;"
+            " DROP INDEX outbox_undelivered; PRAGMA user_version = 1;"
+        )
         connection.execute(
             "INSERT INTO study (code, driver, cart, study_id, patient_id) VALUES ('C','d','c','S','P')"
         )
