@@ -18,6 +18,7 @@ import msgspec
 from gateway.domain.limits import Limits
 from gateway.errors import ConfigError, did_you_mean
 from gateway.ports import DriverPlugin
+from gateway.protocols.er7 import UTF_8, CharacterSet
 
 DEFAULT_PATH: Final = Path("/etc/emg-gateway/gateway.toml")
 DATABASE: Final = "gateway.db"  # in the state directory
@@ -88,6 +89,7 @@ class Hl7Section(_Section, kw_only=True, frozen=True):
     receiving_application: str = ""
     receiving_facility: str = ""
     processing_id: Literal["P", "T"] | None = None  # "P" refuses simulated data
+    charset: CharacterSet = UTF_8  # MSH-18; what it does not have is sent as ?
 
     def __post_init__(self) -> None:
         if self.application_ack == "AL" and self.ack_mode == "original":

@@ -41,6 +41,7 @@ def destination(section: Hl7Section) -> Destination:
         receiving_application=section.receiving_application,
         receiving_facility=section.receiving_facility,
         asked=ORIGINAL if section.ack_mode == "original" else asked,
+        character_set=section.charset,
     )
     return Destination(sink=section.name, interim=section.interim, header=header)
 

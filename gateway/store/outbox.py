@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -226,6 +226,17 @@ def _pending(connection: sqlite3.Connection, sink: str, limit: int) -> list[Outb
     ]
 
 
+_LEDGER: Final = """
+    SELECT outbox.id, sink, outbox.study, control_id, seq, topic, state, attempts, answer, error,
+        created_at, done_at, (
+            SELECT kind || ' by ' || stated_by || coalesce(': ' || reason, '') FROM decision
+            WHERE message = outbox.id ORDER BY id DESC LIMIT 1
+        ) AS decision
+    FROM outbox JOIN study ON study.code = outbox.study
+    WHERE ?1 IS NULL OR outbox.study = ?1 OR study.study_id = ?1 ORDER BY outbox.id
+"""
+
+
 def ledger(path: Path, study: str | None = None) -> list[dict[str, Any]]:
     """What was sent where and what came back, oldest first; `study` is a code or a device's study id.
 
@@ -235,14 +246,7 @@ def ledger(path: Path, study: str | None = None) -> list[dict[str, Any]]:
         source = f"{path.absolute().as_uri()}?mode=ro"
         with contextlib.closing(sqlite3.connect(source, uri=True)) as connection:
             connection.row_factory = sqlite3.Row
-            rows = connection.execute(
-                "SELECT outbox.id, sink, outbox.study, control_id, seq, topic, state, attempts, answer,"
-                " error, created_at, done_at,"
-                " (SELECT kind || ' by ' || stated_by || coalesce(': ' || reason, '') FROM decision"
-                " WHERE message = outbox.id ORDER BY id DESC LIMIT 1) AS decision FROM outbox JOIN study ON study.code = outbox.study"
-                " WHERE ?1 IS NULL OR outbox.study = ?1 OR study.study_id = ?1 ORDER BY outbox.id",
-                (study,),
-            ).fetchall()
+            rows = connection.execute(_LEDGER, (study,)).fetchall()
     except sqlite3.Error as error:
         raise StorageError(f"{path}: {error}") from error
     return [{name: value for name, value in dict(row).items() if value is not None} for row in rows]
