@@ -1,49 +1,34 @@
 """`hl7`: the integration engineer's tools."""
 
 import asyncio
-import functools
 import re
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import click
 import msgspec
 
+from gateway.commands.hl7_files import messages_in, read, segments
+from gateway.commands.hl7_sample import sample
+from gateway.commands.hl7_send import send
 from gateway.commands.terminal import printable
-from gateway.errors import CannotCreate, DataError, NoInput
-from gateway.protocols.er7 import Message
+from gateway.commands.tls_options import tls_options
+from gateway.errors import CannotCreate, DataError
 from gateway.sinks.receiver import ANSWERS, Received, Receiver
 from gateway.sinks.tls import TlsFiles, server_context
-
-T = TypeVar("T")
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]")
 
 
-_PEM: Final = click.Path(path_type=Path)
-
-
-def _tls_options(own: str, trusted: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
-    """`--cert`, `--key` and `--ca`, as the one argument `tls`."""
-
-    def decorate(run: Callable[..., T]) -> Callable[..., T]:
-        @click.option("--cert", type=_PEM, metavar="FILE", help=f"{own} this certificate (PEM).")
-        @click.option("--key", type=_PEM, metavar="FILE", help="Its private key; else in the same file.")
-        @click.option("--ca", type=_PEM, metavar="FILE", help=f"{trusted} this CA (PEM).")
-        @functools.wraps(run)
-        def with_tls(cert: Path | None, key: Path | None, ca: Path | None, **others: Any) -> T:
-            return run(tls=TlsFiles(ca_file=ca, cert_file=cert, key_file=key), **others)
-
-        return with_tls
-
-    return decorate
-
-
 @click.group("hl7")
 def command() -> None:
-    """Receive and check HL7 messages."""
+    """Receive, send and check HL7 messages."""
+
+
+command.add_command(send)
+command.add_command(sample)
 
 
 @command.command("listen")
@@ -55,7 +40,7 @@ def command() -> None:
 @click.option("--count", type=click.IntRange(1), metavar="N", help="End after N messages.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a message.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="DIR", help="Keep each message as a file.")
-@_tls_options("Serve TLS with", "Ask senders for a certificate of")
+@tls_options("Serve TLS with", "Ask senders for a certificate of")
 def listen(
     host: str, port: int, answer: str, count: int | None, output: Path | None, *, as_json: bool, tls: TlsFiles
 ) -> None:
@@ -97,11 +82,7 @@ def _lines(received: Received) -> str:
         return f"refused: {received.problem}\n"
     control_id = received.message.header.text(10)
     again = " (again)" if received.duplicate else ""
-    return "\n".join([f"message {printable(control_id)}{again}", *_segments(received.message), ""])
-
-
-def _segments(message: Message) -> list[str]:
-    return [printable(segment.er7) for segment in message.segments]
+    return "\n".join([f"message {printable(control_id)}{again}", *segments(received.message), ""])
 
 
 def _object(received: Received) -> str:
@@ -136,16 +117,17 @@ def _make(folder: Path) -> None:
 @command.command("validate")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
 def validate_files(files: Sequence[Path]) -> int:
-    """Check each message in FILEs; one line a problem on standard error, exit 65 when there is any."""
+    """Check each message in FILEs (-: standard input).
+
+    A line a problem on standard error; exit 65 when there is any.
+    """
     # hl7apy takes 0.1 s and 8 MB to load; nothing else here needs it.
-    from gateway.commands.hl7_validation import messages_in, validate  # noqa: PLC0415
+    from gateway.commands.hl7_validation import validate  # noqa: PLC0415
 
     problems = 0
     for path in files:
         try:
-            found = messages_in(path.read_bytes())
-        except OSError as error:
-            raise NoInput(f"{path}: {error.strerror}") from error
+            found = messages_in(read(path))
         except DataError as error:
             raise error.within(str(path)) from error
         for number, message in enumerate(found, start=1):

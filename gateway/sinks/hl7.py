@@ -6,7 +6,6 @@ go out on a new one. The order of messages is kept: a correction never overtakes
 """
 
 import asyncio
-import contextlib
 import logging
 import ssl
 from collections.abc import Coroutine
@@ -15,15 +14,8 @@ from typing import Literal
 
 from gateway.errors import DataError, Unavailable
 from gateway.ports import Clock, Outbox, OutboxItem
-from gateway.protocols import acknowledgement, er7
-from gateway.protocols.acknowledgement import (
-    POLICY,
-    Acknowledgement,
-    RetryRule,
-    Verdict,
-    commit_asked_by,
-    verdict,
-)
+from gateway.protocols.acknowledgement import Acknowledgement, RetryRule, Verdict
+from gateway.sinks.answers import Answered, Question, answered, question
 from gateway.sinks.backoff import Backoff
 from gateway.sinks.mllp_address import MllpAddress
 from gateway.sinks.mllp_link import MllpLink, connected
@@ -138,7 +130,7 @@ class HL7Sink:
     async def _deliver(self, link: MllpLink, item: OutboxItem) -> None:
         """Send `item` and do what its answer asks for; Unavailable where none of its own comes."""
         try:
-            msh_16 = _application_asked(item)
+            asked = _question(item)
             await link.send(item.payload)
         except DataError as error:
             await self._outbox.dead(item.id, str(error))
@@ -148,54 +140,18 @@ class HL7Sink:
         if self._settings.messages_per_second is not None:
             self._next_s = sent_s + 1 / self._settings.messages_per_second
         try:
-            answer, meaning = await self._answer(link, item, msh_16)
+            found = await answered(link, asked, self._settings.ack_timeout_s, self._clock.now)
         except Unavailable as error:
             await self._outbox.attempted(item.id, str(error))
             raise
         self._failures, self._trouble, self._answered = 0, "", True
-        await self._settle(item, answer, meaning, self._clock.monotonic() - sent_s)
+        await self._settle(item, found, self._clock.monotonic() - sent_s)
 
-    async def _answer(self, link: MllpLink, item: OutboxItem, msh_16: str) -> tuple[Acknowledgement, Verdict]:
-        """The answer that settles `item`, and its meaning; Unavailable where anything else comes back.
-
-        A commit where the application's answer was asked for starts the wait for that one, and only the
-        first commit does.
-        """
-        timeout_s = self._settings.ack_timeout_s
-        awaited = "acknowledgement"
-        try:
-            async with asyncio.timeout(timeout_s) as wait:
-                while True:
-                    block = await link.next_block()
-                    answer = _parsed(block)
-                    meaning = verdict(answer, control_id=item.control_id, msh_16=msh_16)
-                    match meaning:
-                        case Verdict.FOREIGN:
-                            raise Unavailable("the acknowledgement is another message's")
-                        case Verdict.COMMITTED if awaited == "acknowledgement":
-                            awaited = "application acknowledgement"
-                            wait.reschedule(asyncio.get_running_loop().time() + timeout_s)
-                        case Verdict.COMMITTED:
-                            pass
-                        case _:
-                            await self._commit(link, block)
-                            return answer, meaning
-        except TimeoutError as error:
-            raise Unavailable(f"no {awaited} within {timeout_s:g} s") from error
-
-    async def _commit(self, link: MllpLink, block: bytes) -> None:
-        """Acknowledge an acknowledgement that asks for it."""
-        commit = commit_asked_by(block, created=self._clock.now())
-        if commit is not None:
-            with contextlib.suppress(Unavailable):  # its sender is gone; what it said counts
-                await link.send(commit)
-
-    async def _settle(
-        self, item: OutboxItem, answer: Acknowledgement, meaning: Verdict, took_s: float
-    ) -> None:
+    async def _settle(self, item: OutboxItem, found: Answered, took_s: float) -> None:
         """Do what the answer to `item` asks for. The receiver's words go to the outbox, never to the log."""
+        answer = found.answer
         fields = {"control_id": item.control_id, "code": answer.code}
-        match meaning:
+        match found.meaning:
             case Verdict.DELIVERED:
                 await self._outbox.delivered(item.id, str(answer))
                 self._event(logging.INFO, "hl7_delivered", **fields, ms=round(1000 * took_s, 1))
@@ -226,23 +182,12 @@ class HL7Sink:
         logger.log(level, event, extra={"fields": {"sink": self.name} | fields})
 
 
-def _application_asked(item: OutboxItem) -> str:
-    """MSH-16 of a message; DataError when no answer to it could be told for its own."""
-    if not item.control_id:
-        raise DataError("without it no answer could be known for this message's", "MSH-10")
-    header = er7.parse(item.payload.partition(b"\r")[0]).header
-    if header.text(10) != item.control_id:
+def _question(item: OutboxItem) -> Question:
+    """What an item asks; DataError when it is not the message it stands for in the outbox."""
+    asked = question(item.payload)
+    if asked.control_id != item.control_id:
         raise DataError("is not the control id it stands under in the outbox", "MSH-10")
-    if header.text(16) not in POLICY:
-        raise DataError("asks for an answer that is not waited for; known: AL NE", "MSH-16")
-    return header.text(16)
-
-
-def _parsed(block: bytes) -> Acknowledgement:
-    try:
-        return acknowledgement.parse(block)
-    except DataError as error:
-        raise Unavailable(f"the answer is no acknowledgement: {error}") from error
+    return asked
 
 
 async def _unless_lost(link: MllpLink | None, wait: Coroutine[None, None, None]) -> None:
