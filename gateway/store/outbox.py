@@ -31,12 +31,21 @@ State = Literal["pending", "delivered", "parked", "dead", "refused", "discarded"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """An HL7 message for one destination; `refused` gives the reason it must not be sent."""
+    """An HL7 message for one destination.
+
+    `refused` gives the reason it must not be sent, `dead` the reason it could not be written.
+    """
 
     sink: str
     control_id: str
     payload: bytes
     refused: str | None = None
+    dead: str | None = None
+
+    @property
+    def state(self) -> State:
+        """The state it is stored in."""
+        return "dead" if self.dead else "refused" if self.refused else "pending"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +82,9 @@ class Outbox:
             self._stored[results.events_sink].set()
         for message in results.messages:
             self._stored[message.sink].set()
+            if message.dead:
+                fields = {"sink": message.sink, "control_id": message.control_id, "reason": message.dead}
+                logger.error("hl7_unwritable", extra={"fields": fields})
 
     async def pending(self, sink: str, limit: int = 1) -> Sequence[OutboxItem]:
         """The oldest rows `sink` still has to deliver; none while it is paused."""
@@ -154,8 +166,8 @@ def _store(connection: sqlite3.Connection, results: Results, now: datetime, boot
                 results.code,
                 message.control_id,
                 message.payload,
-                "refused" if message.refused else "pending",
-                message.refused,
+                message.state,
+                message.dead or message.refused,
                 now.isoformat(),
             ),
         )

@@ -67,6 +67,16 @@ def test_what_could_not_run_is_refused(capsys: Capture, config: Path, old: str, 
     assert told in err
 
 
+def test_a_header_that_no_engine_could_read_is_found_before_anything_is_sent(
+    capsys: Capture, config: Path
+) -> None:
+    longest = f'sending_application = "{"x" * 300}"\n'
+    config.write_text(config.read_text("utf-8").replace("[[hl7]]\n", f"[[hl7]]\n{longest}"), "utf-8")
+    assert run(["config", "check", "--config", str(config)]) == 78
+    told = capsys.readouterr().err
+    assert "[[hl7]] engine: its interim message: hl7apy refuses it: MaxLengthReached" in told
+
+
 def test_what_is_shown_is_the_whole_configuration(capsys: Capture, config: Path) -> None:
     assert run(["config", "show", "--config", str(config)]) == 0
     out, err = capsys.readouterr()
