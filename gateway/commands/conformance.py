@@ -2,12 +2,14 @@
 
 import click
 
+from gateway.commands import hl7_statement
 from gateway.daemon.reference import load_reference
-from gateway.formats.dicom.conformance import statement
+from gateway.formats.dicom import conformance as dicom
 
 
 @click.command("conformance")
-@click.argument("standard", type=click.Choice(["dicom"]))
-def command(standard: str) -> None:  # noqa: ARG001  # there is one so far
+@click.argument("standard", type=click.Choice(["dicom", "hl7"]))
+def command(standard: str) -> None:
     """Print the conformance statement, in Markdown."""
-    click.echo(statement(load_reference().anatomy), nl=False)
+    printed = hl7_statement.statement() if standard == "hl7" else dicom.statement(load_reference().anatomy)
+    click.echo(printed, nl=False)

@@ -17,29 +17,11 @@ from hl7apy.parser import parse_message
 
 from gateway.errors import DataError
 from gateway.protocols import er7
-from gateway.protocols.mllp import NEED_DATA, START_BLOCK, MllpReader
 from gateway.protocols.observations import LOCAL
 
 _UNREVIEWED: Final = ("P", "X", "D", "W")  # what we may send; HL7 table 0085
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)  # type NM
 _ERROR: Final = "Error: "
-
-
-def messages_in(data: bytes) -> list[bytes]:
-    """The messages of a file: MLLP blocks if it holds any, else the file is one message.
-
-    DataError when a block has no end.
-    """
-    if START_BLOCK not in data:
-        return [data]
-    reader = MllpReader()
-    reader.receive(data)
-    found = []
-    while (block := reader.next_block()) is not NEED_DATA:
-        found.append(block)
-    if len(found) < data.count(START_BLOCK):
-        raise DataError("a message begins and does not end", f"MLLP block {len(found) + 1}")
-    return found
 
 
 def validate(message: bytes) -> list[str]:

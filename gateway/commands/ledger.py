@@ -17,7 +17,7 @@ from gateway.store.outbox import ledger
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--config", type=click.Path(path_type=Path), default=DEFAULT_PATH, show_default=True)
 def command(study: str | None, config: Path, *, as_json: bool) -> None:
-    """Show every result and sink: pending, delivered, parked, dead or refused, with the answer."""
+    """Show every result and sink: pending, delivered, parked, dead, refused or discarded, with the answer."""
     path = Path(load(config).gateway.state_dir) / DATABASE
     if not path.exists():
         raise NoInput(f"{path}: not there; has the gateway run with this configuration?")
@@ -27,6 +27,6 @@ def command(study: str | None, config: Path, *, as_json: bool) -> None:
 
 def _line(row: dict[str, Any]) -> str:
     what = row.get("control_id") or row.get("topic", "")
-    told = row.get("answer") or row.get("error") or ""
+    told = "; ".join(filter(None, (row.get("answer") or row.get("error"), row.get("decision"))))
     line = f"{row['created_at']}  {row['study']}  {row['sink']:<16} {row['state']:<9} {what}  {told}"
     return printable(line.rstrip())

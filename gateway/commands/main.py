@@ -25,6 +25,7 @@ _COMMANDS: Final = (
     "hl7",
     "ledger",
     "mqtt",
+    "outbox",
     "run",
     "simulate",
     "studies",

@@ -18,6 +18,7 @@ import msgspec
 from gateway.domain.limits import Limits
 from gateway.errors import ConfigError, did_you_mean
 from gateway.ports import DriverPlugin
+from gateway.protocols.er7 import UTF_8, CharacterSet
 
 DEFAULT_PATH: Final = Path("/etc/emg-gateway/gateway.toml")
 DATABASE: Final = "gateway.db"  # in the state directory
@@ -29,6 +30,7 @@ Size = Annotated[int, msgspec.Meta(gt=0, le=512 * 1024 * 1024)]  # the journal t
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=31_622_400)]  # a year: beyond it nothing is waited for
 Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
 Days = Annotated[float, msgspec.Meta(ge=0, le=3660)]
+Rate = Annotated[float, msgspec.Meta(ge=0.01, le=1000)]
 S = TypeVar("S", bound=msgspec.Struct)
 
 
@@ -55,11 +57,11 @@ class AnalysisSection(_Section, kw_only=True, frozen=True):
 
 
 class TlsSection(_Section, kw_only=True, frozen=True):
-    """`[mqtt.tls]`: certificates, as PEM files."""
+    """`[mqtt.tls]`, `[hl7.tls]`: whom to trust, and who we are; PEM files, read at the start."""
 
-    ca_file: str | None = None  # whom to believe; absent: the machine's own list
-    cert_file: str | None = None  # who we are, for a broker that asks
-    key_file: str | None = None  # the key to it, which only this user can read
+    ca_file: str | None = None  # absent: the machine's own list
+    cert_file: str | None = None  # with key_file: what we show to a server that asks
+    key_file: str | None = None  # only this user may read it
 
 
 class MqttSection(_Section, kw_only=True, frozen=True):
@@ -78,14 +80,25 @@ class Hl7Section(_Section, kw_only=True, frozen=True):
     """`[[hl7]]`: one interface engine."""
 
     name: Name
-    url: str  # mllp://host:port
+    url: str  # mllp://host:port, or mllps:// for TLS
+    tls: TlsSection | None = None
     interim: bool = False  # a preliminary message after each nerve as well
     ack_timeout_s: Seconds = 10.0
+    ack_mode: Literal["original", "enhanced"] = "original"  # enhanced: MSH-15 asks for a commit, CA
+    application_ack: Literal["AL", "NE"] = "NE"  # enhanced: MSH-16, whether AA follows on the connection
+    connection: Literal["permanent", "per_message"] = "permanent"
+    connect_timeout_s: Seconds = 5.0
+    messages_per_second: Rate | None = None  # absent: as fast as it answers
     sending_application: str = "EMG-GATEWAY"
     sending_facility: str = ""
     receiving_application: str = ""
     receiving_facility: str = ""
     processing_id: Literal["P", "T"] | None = None  # "P" refuses simulated data
+    charset: CharacterSet = UTF_8  # MSH-18; what it does not have is sent as ?
+
+    def __post_init__(self) -> None:
+        if self.application_ack == "AL" and self.ack_mode == "original":
+            raise ValueError('application_ack = "AL" is of the enhanced mode; set ack_mode = "enhanced"')
 
 
 class LimitsSection(_Section, kw_only=True, frozen=True):
@@ -260,13 +273,13 @@ def _shown_head(entry: DriverSection) -> dict[str, str]:
 
 
 def _shown(section: Any) -> dict[str, Any]:
-    return _stated(msgspec.to_builtins(section))
+    return _without_none(msgspec.to_builtins(section))
 
 
-def _stated(whole: Mapping[str, Any]) -> dict[str, Any]:
-    """`whole` without what it does not state."""
+def _without_none(section: dict[str, Any]) -> dict[str, Any]:
+    """TOML knows no null: a key that is not set is not there."""
     return {
-        name: _stated(value) if isinstance(value, dict) else value
-        for name, value in whole.items()
+        name: _without_none(value) if isinstance(value, dict) else value
+        for name, value in section.items()
         if value is not None
     }

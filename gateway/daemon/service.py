@@ -21,20 +21,20 @@ import gateway
 from gateway.daemon.broker import EMBEDDED, broker_settings
 from gateway.daemon.clock import SystemClock
 from gateway.daemon.config import DATABASE, DriverSection, MqttSection, Settings
+from gateway.daemon.engines import destination, engine
 from gateway.daemon.notify import notify
 from gateway.daemon.reference import load_reference
 from gateway.daemon.supervision import keep_running
 from gateway.domain.limits import Limits
 from gateway.errors import ConfigError
 from gateway.pipeline.acknowledgements import Acknowledgements
-from gateway.pipeline.publication import Destination, Publication
+from gateway.pipeline.publication import Publication
 from gateway.pipeline.runner import Runner
 from gateway.pipeline.stages import Reference
 from gateway.ports import Clock, Driver, DriverContext
-from gateway.protocols.oru import MessageHeader
 from gateway.protocols.telemetry import prefix
 from gateway.sinks.broker import demo_broker
-from gateway.sinks.hl7 import HL7Settings, HL7Sink, mllp_address
+from gateway.sinks.hl7 import HL7Sink
 from gateway.sinks.mqtt import MqttSink
 from gateway.sinks.mqtt_connection import MqttSettings
 from gateway.store.database import Database, open_database
@@ -122,7 +122,7 @@ def checked(settings: Settings) -> Reference:
     Opens and connects nothing.
     """
     for entry in settings.hl7:
-        mllp_address(entry.url)
+        engine(entry)
     if settings.mqtt is not None and settings.mqtt.url != EMBEDDED:
         broker_settings(settings.mqtt)
     analysis = settings.analysis
@@ -176,20 +176,7 @@ async def _assemble(settings: Settings, reference: Reference, database: Database
     publication = Publication(
         site=settings.gateway.site if settings.mqtt else None,
         clear_after=timedelta(seconds=settings.mqtt.clear_after_s if settings.mqtt else 0),
-        destinations=tuple(
-            Destination(
-                sink=entry.name,
-                interim=entry.interim,
-                header=MessageHeader(
-                    processing_id=entry.processing_id,
-                    sending_application=entry.sending_application,
-                    sending_facility=entry.sending_facility,
-                    receiving_application=entry.receiving_application,
-                    receiving_facility=entry.receiving_facility,
-                ),
-            )
-            for entry in settings.hl7
-        ),
+        destinations=tuple(destination(entry) for entry in settings.hl7),
     )
     runner = Runner(reference, publication, journal, Studies(database), outbox, clock)
     carts = {settings.gateway.cart, *(entry.cart for entry in settings.drivers)} if settings.mqtt else ()
@@ -209,9 +196,7 @@ def _sinks(parts: _Parts, mqtt: MqttSettings | None) -> dict[str, Job]:
     """One sink for each engine, and for each cart where there is a broker, by its name in the outbox."""
     jobs: dict[str, Job] = {}
     for entry in parts.settings.hl7:
-        host, port = mllp_address(entry.url)
-        engine = HL7Settings(name=entry.name, host=host, port=port, ack_timeout_s=entry.ack_timeout_s)
-        jobs[entry.name] = HL7Sink(engine, parts.outbox, parts.clock).run
+        jobs[entry.name] = HL7Sink(engine(entry), parts.outbox, parts.clock).run
     if mqtt is not None:
         for cart, screens in parts.screens.items():
             topics = prefix(parts.settings.gateway.site, cart)
@@ -259,9 +244,10 @@ async def _forgetting(outbox: Outbox, section: MqttSection, clock: Clock) -> Non
 
 
 async def _hearing(parts: _Parts) -> None:
-    """Look for what operators put into the journal, in the index of what is not done."""
+    """Look for what operators put into the journal, in the index of what is not done, and decided."""
     while True:
         await parts.runner.hear()
+        await parts.outbox.hear()
         await asyncio.sleep(_HEARING_S)
 
 

@@ -14,6 +14,7 @@ from gateway.domain.corrections import Correction
 from gateway.domain.recording import Recording
 from gateway.domain.sites import Evoked
 from gateway.domain.study import AlertAcknowledged, Study, StudyOpened, completed
+from gateway.errors import DataError
 from gateway.pipeline.stages import Examination, Reference, assessment
 from gateway.protocols.alerts import Alert, Seen, acknowledged, alert_from, leaving, stored_alert
 from gateway.protocols.numbering import Numbering
@@ -86,7 +87,7 @@ def results(
     reported = bool(said.numbering.studies)
     wanting = [entry for entry in publication.destinations if _wants(entry, fact, before, after, reported)]
     messages = tuple(_message(entry, fact, current, said.numbering, reference, now) for entry in wanting)
-    numbering = said.numbering.extended(current, reference.anatomy) if wanting else said.numbering
+    numbering = _extended(said.numbering, current, reference) if wanting else said.numbering
     events: tuple[TelemetryEvent, ...] = ()
     alerts = said.alerts
     if after.study.recordings:
@@ -209,14 +210,25 @@ def _message(
     now: datetime,
 ) -> Message:
     control_id = f"{fact.code}-{fact.id}"
-    payload = encode(
-        current,
-        study_code=fact.code,
-        control_id=control_id,
-        sender=destination.header,
-        created=now,
-        numbering=numbering,
-        anatomy=reference.anatomy,
-    )
+    try:
+        payload = encode(
+            current,
+            study_code=fact.code,
+            control_id=control_id,
+            sender=destination.header,
+            created=now,
+            numbering=numbering,
+            anatomy=reference.anatomy,
+        )
+    except DataError as error:  # the screens still hear of it, and a person of this
+        return Message(sink=destination.sink, control_id=control_id, payload=b"", dead=str(error))
     refused = refusal(current.header, destination.header)
     return Message(sink=destination.sink, control_id=control_id, payload=payload, refused=refused)
+
+
+def _extended(numbering: Numbering, current: Assessment, reference: Reference) -> Numbering:
+    """The numbers after a message; those before it where it could not be written."""
+    try:
+        return numbering.extended(current, reference.anatomy)
+    except DataError:
+        return numbering

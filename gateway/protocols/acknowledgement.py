@@ -8,13 +8,14 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from gateway.errors import DataError
 from gateway.protocols import er7
 
 _MAX_TEXT: Final = 500  # of the receiver's own words, kept as the reason
 _MAX_CONTROL_ID: Final = 20  # HL7 2.5.1, 2.15.9.10
+_COMMIT_ON_SUCCESS: Final = ("AL", "SU")  # HL7 table 0155: always, successful completion only
 _COMMIT_BLOCKS: Final = (b"\x06", b"\x15")  # MLLP release 2: commit acknowledgement, negative acknowledgement
 
 
@@ -45,12 +46,25 @@ class Verdict(enum.Enum):
     """What an answer means for the message that waits for it."""
 
     DELIVERED = "delivered"
+    COMMITTED = "committed"  # safely stored over there; the application's answer follows
     TRY_AGAIN = "try again"
     REJECTED = "rejected"
     FOREIGN = "foreign"
 
 
-_VERDICTS: Final[Mapping[AckCode, Verdict]] = {
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a message asks its receiver for (HL7 2.5.1, 2.9): MSH-15 commit, MSH-16 application answer."""
+
+    commit: Literal["", "AL"] = ""
+    application: Literal["", "AL", "NE"] = ""
+
+
+ORIGINAL: Final = Asked()  # one answer: AA, AE or AR
+COMMIT: Final = Asked(commit="AL", application="NE")  # one answer: CA, CE or CR
+COMMIT_AND_APPLICATION: Final = Asked(commit="AL", application="AL")  # CA, then AA, AE or AR
+
+_ONE_ANSWER: Final[Mapping[AckCode, Verdict]] = {
     AckCode.AA: Verdict.DELIVERED,
     AckCode.CA: Verdict.DELIVERED,
     AckCode.AE: Verdict.TRY_AGAIN,
@@ -58,18 +72,24 @@ _VERDICTS: Final[Mapping[AckCode, Verdict]] = {
     AckCode.AR: Verdict.REJECTED,
     AckCode.CR: Verdict.REJECTED,
 }
+_TWO_ANSWERS: Final = {**_ONE_ANSWER, AckCode.CA: Verdict.COMMITTED}
+
+# By MSH-16 of the message. AA completes it in every mode: the application has it.
+POLICY: Final[Mapping[str, Mapping[AckCode, Verdict]]] = {
+    "": _ONE_ANSWER,
+    "NE": _ONE_ANSWER,
+    "AL": _TWO_ANSWERS,
+}
 
 
 def verdict(answer: Acknowledgement, *, control_id: str, msh_16: str = "") -> Verdict:
-    """What `answer` means for the message sent as `control_id` with `msh_16` in MSH-16.
+    """What `answer` means for the message sent as `control_id` with `msh_16` (a key of POLICY) in MSH-16.
 
     A commit acknowledgement completes the message only where no application acknowledgement was asked for.
     """
     if not control_id or answer.control_id != control_id:
         return Verdict.FOREIGN
-    if answer.code is AckCode.CA and msh_16 not in ("", "NE"):
-        return Verdict.FOREIGN
-    return _VERDICTS[answer.code]
+    return POLICY[msh_16][answer.code]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +126,17 @@ def parse(block: bytes) -> Acknowledgement:
         raise DataError("not one of AA AE AR CA CE CR", "MSA-1") from error
     words = msa.text(3) or _error_text(message)
     return Acknowledgement(code=code, control_id=msa.text(2), text=" ".join(words.split())[:_MAX_TEXT])
+
+
+def commit_asked_by(block: bytes, *, created: datetime) -> bytes | None:
+    """The commit acknowledgement that the application acknowledgement in `block` asks for; None: none.
+
+    In the enhanced mode an application acknowledgement is a message of its own, and may have an MSH-15.
+    """
+    message = er7.parse(block, errors="replace")
+    if message.header.text(15) not in _COMMIT_ON_SUCCESS:
+        return None
+    return acknowledge(message, AckCode.CA, created=created)
 
 
 def _error_text(message: er7.Message) -> str:

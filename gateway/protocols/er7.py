@@ -1,6 +1,6 @@
 r"""HL7 v2 encoding rules (ER7; HL7 2.5.1, 2.5 to 2.7): text to fields and segments, bytes to segments.
 
-What is written is always `|^~\&`, UTF-8, one CR a segment; every value is escaped exactly once, which the
+What is written is always `|^~\&`, one CR a segment; every value is escaped exactly once, which the
 type `Field` keeps track of. What is read may use other delimiters, other line ends and other character
 sets, as MSH-1, MSH-2 and MSH-18 declare. An error names the field, never what stands in it.
 """
@@ -18,7 +18,8 @@ from gateway.errors import DataError
 Field = NewType("Field", str)  # ER7 text: delimiters in it are meant, everything else is escaped
 
 SEGMENT_END: Final = "\r"  # HL7 2.5.1, 2.5.4: cannot be changed
-UTF_8: Final = "UNICODE UTF-8"  # HL7 table 0211
+CharacterSet = Literal["UNICODE UTF-8", "8859/1", "8859/15"]  # what may be written; HL7 table 0211
+UTF_8: Final = "UNICODE UTF-8"
 MAX_SEGMENTS: Final = 20_000  # a bound for memory; 50 times the longest study
 _NULL: Final = '""'  # HL7 2.5.1, 2.5.3: "delete what you have", not text
 
@@ -100,9 +101,16 @@ def segment(name: str, fields: Mapping[int, Field]) -> str:
     )
 
 
-def message(segments: Iterable[str]) -> bytes:
-    """Segments as the bytes of one message, in UTF-8."""
-    return "".join(line + SEGMENT_END for line in segments).encode()
+def message(segments: Iterable[str], character_set: CharacterSet = UTF_8) -> bytes:
+    """Segments as the bytes of one message; `?` stands for what the character set does not have."""
+    text = "".join(line + SEGMENT_END for line in segments)
+    return text.encode(_CHARACTER_SETS[character_set], "replace")
+
+
+def missing(segments: Iterable[str], character_set: CharacterSet) -> int:
+    """How many characters of `segments` the character set does not have."""
+    text = "".join(segments)
+    return text.encode(_CHARACTER_SETS[character_set], "replace").count(b"?") - text.count("?")
 
 
 @dataclass(frozen=True, slots=True)

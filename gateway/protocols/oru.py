@@ -17,7 +17,8 @@ from gateway.domain.assessment import Assessment
 from gateway.domain.study import Patient, StudyHeader
 from gateway.errors import DataError
 from gateway.protocols import er7
-from gateway.protocols.er7 import Field
+from gateway.protocols.acknowledgement import ORIGINAL, Asked
+from gateway.protocols.er7 import CharacterSet, Field
 from gateway.protocols.numbering import SUMMARY, Numbering, ObservationKey
 from gateway.protocols.observations import (
     CODES,
@@ -40,13 +41,15 @@ ResultStatus = Literal["P", "X", "D"]  # HL7 table 0085
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageHeader:
-    """Who sends to whom (MSH-3 to MSH-6), and MSH-11 where the configuration fixes it."""
+    """Who sends to whom (MSH-3 to MSH-6), what answers are asked for, and MSH-11 where it is fixed."""
 
     sending_application: str = ""
     sending_facility: str = ""
     receiving_application: str = ""
     receiving_facility: str = ""
     processing_id: Literal["P", "T"] | None = None
+    asked: Asked = ORIGINAL  # MSH-15 and MSH-16
+    character_set: CharacterSet = er7.UTF_8  # MSH-18
 
 
 def refusal(header: StudyHeader, sender: MessageHeader) -> str | None:
@@ -82,7 +85,17 @@ def encode(
     for set_id, (n, key) in enumerate(sorted(subjects.items(), key=itemgetter(0)), start=1):
         segments.append(_obr(set_id, f"{study_code}.{n}", key, header, created))
         segments += _observations(n, report.get(n), numbers)
-    return er7.message(segments)
+    return _written(segments, sender.character_set)
+
+
+def _written(segments: list[str], character_set: CharacterSet) -> bytes:
+    """The message as bytes; what its character set does not have is noted once, behind the first OBR."""
+    missing = er7.missing(segments, character_set)
+    if missing:
+        first = next(place for place, line in enumerate(segments) if line.startswith("OBR|"))
+        noted = f"Characters that the character set {character_set} does not have, sent as ?: {missing}"
+        segments[first + 1 : first + 1] = _notes([noted])
+    return er7.message(segments, character_set)
 
 
 def _msh(sender: MessageHeader, control_id: str, created: datetime, *, simulated: bool) -> str:
@@ -98,7 +111,9 @@ def _msh(sender: MessageHeader, control_id: str, created: datetime, *, simulated
             10: er7.text(control_id),
             11: er7.text("T" if simulated else sender.processing_id or "P"),
             12: er7.text(VERSION),
-            18: er7.text(er7.UTF_8),
+            15: er7.text(sender.asked.commit),
+            16: er7.text(sender.asked.application),
+            18: er7.text(sender.character_set),
         },
     )
 

@@ -7,52 +7,35 @@ go out on a new one. The order of messages is kept: a correction never overtakes
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import Final
-from urllib.parse import urlsplit
+from typing import Literal
 
-from gateway.errors import ConfigError, DataError, Unavailable
+from gateway.errors import DataError, Unavailable
 from gateway.ports import Clock, Outbox, OutboxItem
-from gateway.protocols import acknowledgement
-from gateway.protocols.acknowledgement import Acknowledgement, RetryRule, Verdict, verdict
+from gateway.protocols.acknowledgement import Acknowledgement, RetryRule, Verdict
+from gateway.sinks.answers import Answered, Question, answered, question
 from gateway.sinks.backoff import Backoff
+from gateway.sinks.mllp_address import MllpAddress
 from gateway.sinks.mllp_link import MllpLink, connected
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_PORT: Final = 2575  # registered for HL7 with IANA
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HL7Settings:
-    """One destination; times in seconds."""
+    """One destination; times in seconds. `tls` None: in the clear; no rate: as fast as it answers."""
 
     name: str
-    host: str
-    port: int = DEFAULT_PORT
+    address: MllpAddress
+    tls: ssl.SSLContext | None = None
+    connection: Literal["permanent", "per_message"] = "permanent"
     ack_timeout_s: float = 10.0
     connect_timeout_s: float = 5.0
+    messages_per_second: float | None = None
     reconnect: Backoff = field(default_factory=Backoff)
     retry: RetryRule = field(default_factory=RetryRule)
-
-
-def mllp_address(url: str) -> tuple[str, int]:
-    """The host and port that `mllp://host:port` names; ConfigError for any other URL."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-        host.encode("idna")  # the form a name is looked up in
-    except ValueError as error:
-        raise ConfigError(f"[[hl7]] url: {error}; write mllp://host:port") from error
-    if parts.scheme == "mllps":
-        raise ConfigError(
-            "[[hl7]] url: mllps:// is not supported yet; use mllp:// on this machine or in a tunnel"
-        )
-    beyond = parts.path.strip("/") or parts.query or parts.fragment or parts.username
-    if parts.scheme != "mllp" or not host or port == 0 or beyond:
-        raise ConfigError(f"[[hl7]] url {url[:80]!r}: write mllp://host:port")
-    return host, port or DEFAULT_PORT
 
 
 @dataclass(slots=True)
@@ -75,6 +58,8 @@ class HL7Sink:
         self._trouble = ""
         self._refused: _Refused | None = None
         self._connected = False
+        self._answered = False
+        self._next_s = 0.0  # not sent before, on the monotonic clock
 
     @property
     def name(self) -> str:
@@ -88,22 +73,18 @@ class HL7Sink:
 
     async def run(self) -> None:
         """Connect, deliver, connect again; ends by cancellation or with the outbox's StorageError."""
-        settings = self._settings
         reached = False
         while True:
             try:
-                async with connected(settings.host, settings.port, settings.connect_timeout_s) as link:
-                    level = logging.DEBUG if reached and self._failures > 1 else logging.INFO
-                    self._event(level, "hl7_connected", failures=self._failures)
-                    self._connected = True
-                    await self._serve(link)
+                await self._converse(quiet=reached and self._failures > 1)
+                continue
             except Unavailable as error:
                 reached = self._connected
                 self._tell_loss(str(error))
             finally:
                 self._connected = False
             self._failures += 1
-            await asyncio.sleep(settings.reconnect.delay_s(self._failures))
+            await asyncio.sleep(self._settings.reconnect.delay_s(self._failures))
 
     def _tell_loss(self, reason: str) -> None:
         """Loudly when it happens or its reason changes; the same again is detail."""
@@ -111,64 +92,66 @@ class HL7Sink:
         self._event(level, "hl7_disconnected", reason=reason)
         self._trouble = reason
 
-    async def _serve(self, link: MllpLink) -> None:
-        while True:
-            item = await self._next(link)
-            try:
-                await self._send(link, item)
-            except DataError as error:
-                await self._outbox.dead(item.id, str(error))
-                self._event(logging.ERROR, "hl7_unsendable", control_id=item.control_id, reason=error)
-                continue
-            sent_s = self._clock.monotonic()
-            try:
-                answer = await self._answer(link, item)
-            except Unavailable as error:
-                await self._outbox.attempted(item.id, str(error))
-                raise
-            self._failures, self._trouble = 0, ""
-            await self._settle(item, answer, self._clock.monotonic() - sent_s)
+    async def _converse(self, *, quiet: bool) -> None:
+        """One connection: for as long as it holds, or for one message once there is one to send."""
+        settings = self._settings
+        once = settings.connection == "per_message"
+        if once:
+            await self._due(None)
+        async with connected(settings.address, settings.connect_timeout_s, settings.tls) as link:
+            usual = once and self._answered and not self._failures
+            self._event(
+                logging.DEBUG if quiet or usual else logging.INFO, "hl7_connected", failures=self._failures
+            )
+            self._connected = True
+            await self._deliver(link, await self._due(link))
+            while not once:
+                await self._deliver(link, await self._due(link))
 
-    async def _next(self, link: MllpLink) -> OutboxItem:
-        """The oldest pending message, once there is one and it has rested long enough."""
+    async def _due(self, link: MllpLink | None) -> OutboxItem:
+        """The oldest pending message, once there is one and its time has come."""
         while True:
             oldest = await self._outbox.pending(self.name)
             if not oldest:
                 await _unless_lost(link, self._outbox.wait(self.name))
                 continue
-            refused = self._refused
-            if refused is None or refused.item_id != oldest[0].id:
-                return oldest[0]
-            rest_s = refused.rests_until_s - self._clock.monotonic()
+            rest_s = self._due_s(oldest[0]) - self._clock.monotonic()
             if rest_s <= 0:
                 return oldest[0]
             await _unless_lost(link, asyncio.sleep(rest_s))
 
-    async def _send(self, link: MllpLink, item: OutboxItem) -> None:
-        if not item.control_id:
-            raise DataError("without it no answer could be known for this message's", "MSH-10")
-        await link.send(item.payload)
+    def _due_s(self, item: OutboxItem) -> float:
+        """When `item` may go out: not before its rest is over, and never faster than the rate."""
+        refused = self._refused
+        if refused is None or refused.item_id != item.id:
+            return self._next_s
+        return max(self._next_s, refused.rests_until_s)
 
-    async def _answer(self, link: MllpLink, item: OutboxItem) -> Acknowledgement:
-        """The acknowledgement of `item`; Unavailable when none, or anything else, comes back."""
-        timeout_s = self._settings.ack_timeout_s
+    async def _deliver(self, link: MllpLink, item: OutboxItem) -> None:
+        """Send `item` and do what its answer asks for; Unavailable where none of its own comes."""
         try:
-            async with asyncio.timeout(timeout_s):
-                block = await link.next_block()
-        except TimeoutError as error:
-            raise Unavailable(f"no acknowledgement within {timeout_s:g} s") from error
-        try:
-            answer = acknowledgement.parse(block)
+            asked = _question(item)
+            await link.send(item.payload)
         except DataError as error:
-            raise Unavailable(f"the answer is no acknowledgement: {error}") from error
-        if verdict(answer, control_id=item.control_id) is Verdict.FOREIGN:
-            raise Unavailable("the acknowledgement is another message's")
-        return answer
+            await self._outbox.dead(item.id, str(error))
+            self._event(logging.ERROR, "hl7_unsendable", control_id=item.control_id, reason=error)
+            return
+        sent_s = self._clock.monotonic()
+        if self._settings.messages_per_second is not None:
+            self._next_s = sent_s + 1 / self._settings.messages_per_second
+        try:
+            found = await answered(link, asked, self._settings.ack_timeout_s, self._clock.now)
+        except Unavailable as error:
+            await self._outbox.attempted(item.id, str(error))
+            raise
+        self._failures, self._trouble, self._answered = 0, "", True
+        await self._settle(item, found, self._clock.monotonic() - sent_s)
 
-    async def _settle(self, item: OutboxItem, answer: Acknowledgement, took_s: float) -> None:
+    async def _settle(self, item: OutboxItem, found: Answered, took_s: float) -> None:
         """Do what the answer to `item` asks for. The receiver's words go to the outbox, never to the log."""
+        answer = found.answer
         fields = {"control_id": item.control_id, "code": answer.code}
-        match verdict(answer, control_id=item.control_id):
+        match found.meaning:
             case Verdict.DELIVERED:
                 await self._outbox.delivered(item.id, str(answer))
                 self._event(logging.INFO, "hl7_delivered", **fields, ms=round(1000 * took_s, 1))
@@ -187,6 +170,7 @@ class HL7Sink:
         rest_s = self._settings.retry.delay_s(tries, now_s - refused.since_s)
         fields = {"control_id": item.control_id, "code": answer.code, "tries": tries}
         if rest_s is None:
+            self._refused = None
             await self._outbox.parked(item.id, str(answer))
             self._event(logging.ERROR, "hl7_parked", **fields)
             return
@@ -198,8 +182,19 @@ class HL7Sink:
         logger.log(level, event, extra={"fields": {"sink": self.name} | fields})
 
 
-async def _unless_lost(link: MllpLink, wait: Coroutine[None, None, None]) -> None:
-    """Await `wait`; Unavailable as soon as the connection is gone."""
+def _question(item: OutboxItem) -> Question:
+    """What an item asks; DataError when it is not the message it stands for in the outbox."""
+    asked = question(item.payload)
+    if asked.control_id != item.control_id:
+        raise DataError("is not the control id it stands under in the outbox", "MSH-10")
+    return asked
+
+
+async def _unless_lost(link: MllpLink | None, wait: Coroutine[None, None, None]) -> None:
+    """Await `wait`; Unavailable as soon as the connection, if there is one, is gone."""
+    if link is None:
+        await wait
+        return
     waiting = asyncio.create_task(wait)
     lost = asyncio.create_task(link.wait_lost())
     try:

@@ -6,6 +6,7 @@ to a peer that has already hung up. A peer that dies without a word is found by 
 
 import asyncio
 import socket
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +14,8 @@ from typing import Final, cast
 
 from gateway.errors import DataError, Unavailable
 from gateway.protocols.mllp import NEED_DATA, MllpReader, frame
+from gateway.sinks.mllp_address import MllpAddress
+from gateway.sinks.tls import told
 
 MAX_ANSWER: Final = 1024 * 1024  # an acknowledgement is a few hundred bytes
 _MAX_UNREAD: Final = 16  # blocks nobody waits for: a peer that sends more does not answer, it talks
@@ -59,7 +62,7 @@ class MllpLink(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the event loop when the connection is gone."""
-        self._lose(str(exc) if exc else "the connection was closed")
+        self._lose(told(exc) if isinstance(exc, OSError) else "the connection was closed")
         self._closed.set()
 
     def _lose(self, reason: str) -> None:
@@ -100,15 +103,18 @@ class MllpLink(asyncio.Protocol):
 
 
 @asynccontextmanager
-async def connected(host: str, port: int, timeout_s: float) -> AsyncIterator[MllpLink]:
-    """A connection to `host`, closed on the way out; Unavailable when there is none within `timeout_s`."""
-    place = f"{host}:{port}"
-    link = MllpLink(place)
+async def connected(
+    address: MllpAddress, timeout_s: float, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[MllpLink]:
+    """A connection, closed on the way out; Unavailable when there is none within `timeout_s`."""
+    link = MllpLink(str(address))
     try:
         async with asyncio.timeout(timeout_s):
-            transport, _ = await asyncio.get_running_loop().create_connection(lambda: link, host, port)
-    except OSError as error:  # TimeoutError is one
-        raise Unavailable(f"{place}: {error.strerror or str(error) or 'no answer'}") from error
+            transport, _ = await asyncio.get_running_loop().create_connection(
+                lambda: link, address.host, address.port, ssl=tls
+            )
+    except OSError as error:  # TimeoutError and what TLS refuses are such
+        raise Unavailable(f"{address}: {told(error)}") from error
     try:
         for level, option, value in _KEEP_ALIVE:
             transport.get_extra_info("socket").setsockopt(level, option, value)

@@ -6,6 +6,7 @@ arrives goes to the queue `messages`, from where its owner takes it.
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -52,8 +53,26 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def _only(code: AckCode) -> Answer:
+    return lambda message: Reply(pieces=(_framed(message, code),))
+
+
+def _framed(message: Message, code: AckCode) -> bytes:
+    return frame(acknowledge(message, code, created=_now()))
+
+
 def _acknowledged(code: AckCode) -> Answer:
-    return lambda message: Reply(pieces=(frame(acknowledge(message, code, created=_now())),))
+    """Answers as MSH-15 and MSH-16 ask: with `code`, or its commit, or a commit and then `code`."""
+
+    def answer(message: Message) -> Reply:
+        commit, application = message.header.text(15), message.header.text(16)
+        if application == "AL":
+            codes = (AckCode.CA, code) if commit == "AL" else (code,)
+        else:
+            codes = (AckCode(f"C{code[1]}") if commit == "AL" else code,)
+        return Reply(pieces=tuple(_framed(message, entry) for entry in codes))
+
+    return answer
 
 
 _accept: Final = _acknowledged(AckCode.AA)
@@ -65,8 +84,7 @@ def late(delay_s: float) -> Answer:
 
 
 def _fragmented(message: Message) -> Reply:
-    (answer,) = _accept(message).pieces
-    return Reply(pieces=tuple(bytes([byte]) for byte in answer))
+    return Reply(pieces=tuple(bytes([byte]) for piece in _accept(message).pieces for byte in piece))
 
 
 def _duplicate(message: Message) -> Reply:
@@ -84,6 +102,7 @@ ANSWERS: Final[Mapping[str, Answer]] = {
     "AA": _accept,
     "AE": _acknowledged(AckCode.AE),
     "AR": _acknowledged(AckCode.AR),
+    "CA": _only(AckCode.CA),
     "late": late(LATE_S),
     "fragmented": _fragmented,
     "duplicate": _duplicate,
@@ -105,6 +124,7 @@ class Receiver:
         port: int = 0,
         max_block: int = MAX_BLOCK,
         remembered: int = _REMEMBERED,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.answer = answer
         self.messages: asyncio.Queue[Received] = asyncio.Queue()
@@ -112,6 +132,7 @@ class Receiver:
         self._port = port
         self._max_block = max_block
         self._remembered = remembered
+        self._tls = tls
         self._server: asyncio.Server  # while the block runs
         self._connections: set[asyncio.Task[None]] = set()
         self._seen: dict[tuple[str, str, str], None] = {}
@@ -140,7 +161,7 @@ class Receiver:
 
     async def __aenter__(self) -> Self:
         try:
-            self._server = await asyncio.start_server(self._connected, self._host, self._port)
+            self._server = await asyncio.start_server(self._connected, self._host, self._port, ssl=self._tls)
         except OSError as error:
             reason = error.strerror or error
             raise Unavailable(

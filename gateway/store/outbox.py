@@ -7,13 +7,14 @@ sequence number when they are stored; a number is never given twice and none is 
 
 import asyncio
 import contextlib
+import logging
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -24,17 +25,28 @@ from gateway.protocols.telemetry import TelemetryEvent, envelope
 from gateway.store import past_events
 from gateway.store.database import Database
 
-State = Literal["pending", "delivered", "parked", "dead", "refused"]
+logger = logging.getLogger(__name__)
+
+State = Literal["pending", "delivered", "parked", "dead", "refused", "discarded"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """An HL7 message for one destination; `refused` gives the reason it must not be sent."""
+    """An HL7 message for one destination.
+
+    `refused` gives the reason it must not be sent, `dead` the reason it could not be written.
+    """
 
     sink: str
     control_id: str
     payload: bytes
     refused: str | None = None
+    dead: str | None = None
+
+    @property
+    def state(self) -> State:
+        """The state it is stored in."""
+        return "dead" if self.dead else "refused" if self.refused else "pending"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +73,8 @@ class Outbox:
         self._boot_id = boot_id
         self._stored: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._settled = asyncio.Event()
+        self._version = -1  # of the file, as SQLite counts what others commit
+        self._paused: frozenset[str] = frozenset()
 
     async def store(self, results: Results) -> None:
         """Put `results` on disk, mark their fact as processed, and wake the sinks."""
@@ -70,9 +84,12 @@ class Outbox:
             self._stored[results.events_sink].set()
         for message in results.messages:
             self._stored[message.sink].set()
+            if message.dead:
+                fields = {"sink": message.sink, "control_id": message.control_id, "reason": message.dead}
+                logger.error("hl7_unwritable", extra={"fields": fields})
 
     async def pending(self, sink: str, limit: int = 1) -> Sequence[OutboxItem]:
-        """The oldest rows `sink` still has to deliver."""
+        """The oldest rows `sink` still has to deliver; none while it is paused."""
         return await self._database.write(lambda c: _pending(c, sink, limit))
 
     async def wait(self, sink: str) -> None:
@@ -83,6 +100,19 @@ class Outbox:
             if await self.pending(sink):
                 return
             await stored.wait()
+
+    async def hear(self) -> None:
+        """Wake the sinks where another process has decided something; paused ones are told of in the log."""
+        version, paused = await self._database.write(_version)
+        if version == self._version:
+            return
+        self._version = version
+        for stored in self._stored.values():
+            stored.set()
+        for sink in sorted(paused ^ self._paused):
+            event = "destination_paused" if sink in paused else "destination_resumed"
+            logger.warning(event, extra={"fields": {"sink": sink}})
+        self._paused = paused
 
     async def drained(self, sinks: Iterable[str]) -> None:
         """Return once nothing is pending for any of `sinks`."""
@@ -155,8 +185,8 @@ def _store(connection: sqlite3.Connection, results: Results, now: datetime, boot
                 results.code,
                 message.control_id,
                 message.payload,
-                "refused" if message.refused else "pending",
-                message.refused,
+                message.state,
+                message.dead or message.refused,
                 now.isoformat(),
             ),
         )
@@ -197,6 +227,12 @@ def _store_events(
     )
 
 
+def _version(connection: sqlite3.Connection) -> tuple[int, frozenset[str]]:
+    (version,) = connection.execute("PRAGMA data_version").fetchone()
+    paused = connection.execute("SELECT sink FROM pause").fetchall()
+    return version, frozenset(row["sink"] for row in paused)
+
+
 def _last_seq(connection: sqlite3.Connection, sink: str) -> int:
     query = (
         "SELECT coalesce((SELECT min(seq) - 1 FROM outbox WHERE sink = ?1 AND state = 'pending'),"
@@ -208,10 +244,21 @@ def _last_seq(connection: sqlite3.Connection, sink: str) -> int:
 def _pending(connection: sqlite3.Connection, sink: str, limit: int) -> list[OutboxItem]:
     rows = connection.execute(
         "SELECT id, payload, refusals, control_id, seq, topic, retain FROM outbox"
-        " WHERE sink = ? AND state = 'pending' ORDER BY id LIMIT ?",
+        " WHERE sink = ? AND state = 'pending' AND sink NOT IN (SELECT sink FROM pause) ORDER BY id LIMIT ?",
         (sink, limit),
     )
     return [past_events.item(row) for row in rows]
+
+
+_LEDGER: Final = """
+    SELECT outbox.id, sink, outbox.study, control_id, seq, topic, state, attempts, answer, error,
+        created_at, done_at, (
+            SELECT kind || ' by ' || stated_by || coalesce(': ' || reason, '') FROM decision
+            WHERE message = outbox.id ORDER BY id DESC LIMIT 1
+        ) AS decision
+    FROM outbox JOIN study ON study.code = outbox.study
+    WHERE ?1 IS NULL OR outbox.study = ?1 OR study.study_id = ?1 ORDER BY outbox.id
+"""
 
 
 def ledger(path: Path, study: str | None = None) -> list[dict[str, Any]]:
@@ -223,12 +270,7 @@ def ledger(path: Path, study: str | None = None) -> list[dict[str, Any]]:
         source = f"{path.absolute().as_uri()}?mode=ro"
         with contextlib.closing(sqlite3.connect(source, uri=True)) as connection:
             connection.row_factory = sqlite3.Row
-            rows = connection.execute(
-                "SELECT outbox.id, sink, outbox.study, control_id, seq, topic, state, attempts, answer,"
-                " error, created_at, done_at FROM outbox JOIN study ON study.code = outbox.study"
-                " WHERE ?1 IS NULL OR outbox.study = ?1 OR study.study_id = ?1 ORDER BY outbox.id",
-                (study,),
-            ).fetchall()
+            rows = connection.execute(_LEDGER, (study,)).fetchall()
     except sqlite3.Error as error:
         raise StorageError(f"{path}: {error}") from error
     return [{name: value for name, value in dict(row).items() if value is not None} for row in rows]

@@ -1,4 +1,4 @@
-"""What another process may do with the store, beside a gateway that may be running: read, and add facts.
+"""What another process may do with the store, beside a gateway that may be running: read, add facts, decide.
 
 SQLite lets one process write at a time and the others wait up to 5 s; a visitor's transaction takes
 milliseconds, all of its facts are there or none, and they are on disk when it returns. The gateway finds
@@ -17,6 +17,7 @@ from typing import Final
 from gateway.domain.study import Fact, Study, StudyOpened, fold
 from gateway.errors import DataError, NoInput, PermissionRefused, StorageError, UsageError
 from gateway.ports import Clock
+from gateway.store.decisions import Decisions
 from gateway.store.journal import JournaledFact, Stamp, Unreadable, add_known, read_facts
 from gateway.store.migrations import check_shape
 
@@ -155,6 +156,10 @@ class Visit:
         with self._connection:  # commits, or takes everything back
             self._connection.execute("BEGIN IMMEDIATE")
             return len(add_known(self._connection, code, facts, stamp))
+
+    def decisions(self, *, by: str, clock: Clock) -> Decisions:
+        """What the user `by` may decide about messages on their way out."""
+        return Decisions(self._connection, by, clock)
 
     def _code(self, wanted: str) -> str:
         query = "SELECT code FROM study WHERE code = ? OR study_id = ? ORDER BY code"

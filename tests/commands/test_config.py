@@ -62,7 +62,7 @@ def test_a_slip_in_a_laboratorys_own_file_is_shown(capsys: Capture, config: Path
             '[analysis]\ndata_dir = "/none"\n[[hl7]]',
             "[analysis] data_dir /none: no such directory",
         ),
-        ("mllp://", "http://", "[[hl7]] url"),
+        ("mllp://", "http://", "[[hl7]] engine: 'http://"),
         ("mqtt://", "http://", "[mqtt] url"),
         ("serial://", "usb://", "[[drivers]] room-1: "),
         ("[mqtt]\n", '[mqtt]\npassword_file = "/none"\n', "/none: No such file or directory"),
@@ -76,6 +76,16 @@ def test_what_could_not_run_is_refused(capsys: Capture, config: Path, old: str, 
     assert err.count("\n") == 1
     assert err.startswith(f"emg-gateway: {config}: ")
     assert told in err
+
+
+def test_a_header_that_no_engine_could_read_is_found_before_anything_is_sent(
+    capsys: Capture, config: Path
+) -> None:
+    longest = f'sending_application = "{"x" * 300}"\n'
+    config.write_text(config.read_text("utf-8").replace("[[hl7]]\n", f"[[hl7]]\n{longest}"), "utf-8")
+    assert run(["config", "check", "--config", str(config)]) == 78
+    told = capsys.readouterr().err
+    assert "[[hl7]] engine: its interim message: hl7apy refuses it: MaxLengthReached" in told
 
 
 def test_what_is_shown_is_the_whole_configuration(capsys: Capture, config: Path) -> None:

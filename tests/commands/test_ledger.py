@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.commands.main import run
+from gateway.commands.studies import operator
 from gateway.daemon.config import DATABASE
 from gateway.protocols.telemetry import TelemetryEvent
 from gateway.store.database import open_database
@@ -71,6 +72,16 @@ def test_as_json_a_result_is_an_object_a_line(capsys: Capture, config: Path) -> 
     found = [json.loads(line) for line in rows(capsys, "--config", config, "--json")]
     assert [entry["state"] for entry in found] == ["pending", "delivered", "dead"]
     assert found[1]["answer"] == "AA"
+
+
+def test_what_somebody_decided_stands_with_its_reason(capsys: Capture, config: Path) -> None:
+    decided = ["discard", "M-1", "--reason", "sent by fax", "--config", str(config)]
+    assert run(["outbox", *decided]) == 0
+    capsys.readouterr()
+    last = rows(capsys, "--config", config)[-1]
+    assert " discarded M-1  AR: " in last
+    assert f"; discarded by {operator()}: sent by fax" in last
+    assert json.loads(rows(capsys, "--config", config, "--json")[-1])["decision"].endswith(": sent by fax")
 
 
 def test_a_study_can_be_asked_for_by_its_code_or_its_id(capsys: Capture, config: Path) -> None:

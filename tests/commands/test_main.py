@@ -20,6 +20,7 @@ COMMANDS = [
     "hl7",
     "ledger",
     "mqtt",
+    "outbox",
     "run",
     "simulate",
     "studies",

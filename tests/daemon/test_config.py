@@ -67,7 +67,7 @@ def test_the_shipped_configuration_shows_every_key() -> None:
     assert shown == (keys - {"tls"}) | {"name", "type", "cart", "timezone"}
 
 
-def test_the_shipped_configuration_shows_how_to_speak_tls() -> None:
+def test_the_shipped_configuration_shows_how_to_speak_tls_to_the_broker() -> None:
     text = shipped("gateway.toml")
     section = re.sub(r"^#", "", text[text.index("#[mqtt.tls]") : text.index("[[hl7]]")], flags=re.MULTILINE)
 
@@ -77,6 +77,15 @@ def test_the_shipped_configuration_shows_how_to_speak_tls() -> None:
     assert settings.mqtt.tls is not None
     assert None not in msgspec.structs.astuple(settings.mqtt.tls)
     assert parse(tomli_w.dumps(effective(settings)), "shown.toml") == settings
+
+
+def test_the_shipped_configuration_shows_tls_as_a_block_to_switch_on() -> None:
+    block = shipped("gateway.toml").partition("#[hl7.tls]")[2]
+
+    (engine,) = parse(HL7 + "[hl7.tls]" + block.replace("\n#", "\n"), "lab.toml").hl7
+
+    assert engine.tls is not None
+    assert None not in msgspec.structs.astuple(engine.tls)
 
 
 def test_what_the_shipped_configuration_comments_out_can_be_switched_on() -> None:
@@ -111,6 +120,7 @@ def test_the_demo_configuration_can_be_used_once_it_is_filled_in() -> None:
         + 'cart = "b"\n'
         + DRIVER.replace("m-1", "m-2"),
         shipped("gateway.toml"),
+        HL7 + '[hl7.tls]\nca_file = "ca.pem"\n',
     ],
 )
 def test_what_is_shown_reads_back_as_the_same_settings(text: str) -> None:
@@ -177,6 +187,11 @@ def test_an_unknown_word_is_named_with_the_one_that_was_meant(text: str, told: s
         ("[analysis]\ncriteria = [1]\n", "[analysis].criteria[0]: Expected `str`, got `int`"),
         ("[mqtt]\n", "[mqtt]: Object missing required field `url`"),
         ("hl7 = [3]\n", "[hl7[0]]: Expected `object`, got `int`"),
+        (
+            HL7 + 'application_ack = "AL"\n',
+            '[hl7[0]]: application_ack = "AL" is of the enhanced mode; set ack_mode = "enhanced"',
+        ),
+        (HL7 + "messages_per_second = 0\n", "[hl7[0]].messages_per_second: Expected `float` >= 0.01"),
         (HL7 + 'processing_id = "D"\n', "[hl7[0]].processing_id: Invalid enum value 'D'"),
         ("[drivers]\n", "[drivers] is a list: write [[drivers]]"),
         ("[hl7]\n", "[hl7] is a list: write [[hl7]]"),

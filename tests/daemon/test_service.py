@@ -16,11 +16,14 @@ from gateway.daemon.service import checked, serve
 from gateway.domain.study import ExamEnded, Fact
 from gateway.errors import ConfigError, StorageError
 from gateway.sinks.broker import demo_broker
-from gateway.sinks.receiver import Receiver
+from gateway.sinks.receiver import ANSWERS, Received, Receiver
+from gateway.sinks.tls import TlsFiles, server_context
 from gateway.store.database import open_database
 from gateway.store.journal import Journal, JournaledFact
 from gateway.store.outbox import ledger
+from gateway.store.visit import visit
 from tests.end_to_end.conftest import PERFORMED_AT, House, listening
+from tests.engine_certificates import authority
 from tests.factories import header, median
 
 DEADLINE_S = 30.0
@@ -107,6 +110,52 @@ async def test_what_was_left_is_worked_off_before_it_takes_input(tmp_path: Path)
 
     assert received.message is not None
     assert received.message.header.text(10) == ledger(path)[0]["control_id"]
+
+
+async def test_an_engine_is_spoken_to_in_tls_and_told_who_we_are(tmp_path: Path) -> None:
+    await journaled(tmp_path, median("wrist"), ExamEnded(by="device"))
+    house = authority(tmp_path / "house")
+    server, own = house.issue("engine"), house.issue("gateway")
+    asking = server_context(TlsFiles(ca_file=house.ca, cert_file=server[0], key_file=server[1]))
+
+    async with Receiver(tls=asking) as receiver:
+        tls = f'[hl7.tls]\nca_file = "{house.ca}"\ncert_file = "{own[0]}"\nkey_file = "{own[1]}"'
+        engine = hl7(receiver.port).replace("mllp://", "mllps://")
+        async with gateway(settings(tmp_path, engine, tls)):
+            received = await asyncio.wait_for(receiver.messages.get(), DEADLINE_S)
+
+    assert received.message is not None
+
+
+async def test_a_paused_engine_gets_nothing_until_it_is_resumed_beside_the_gateway(tmp_path: Path) -> None:
+    path = await journaled(tmp_path, median("wrist"), ExamEnded(by="device"))
+    with visit(path) as opened:
+        opened.decisions(by="anna", clock=SystemClock()).pause("engine")
+
+    async with Receiver() as receiver, gateway(settings(tmp_path, hl7(receiver.port))):
+        await until(lambda: receiver.connections == 1)
+        assert [row["state"] for row in ledger(path)] == ["pending"]
+        with visit(path) as opened:
+            opened.decisions(by="anna", clock=SystemClock()).resume("engine")
+        await asyncio.wait_for(receiver.messages.get(), DEADLINE_S)
+        await until(lambda: ledger(path)[0]["state"] == "delivered")
+
+
+async def test_a_refused_message_is_sent_again_beside_the_gateway(tmp_path: Path) -> None:
+    path = await journaled(tmp_path, median("wrist"), ExamEnded(by="device"))
+
+    async with Receiver(ANSWERS["AR"]) as receiver, gateway(settings(tmp_path, hl7(receiver.port))):
+        await until(lambda: [row["state"] for row in ledger(path)] == ["dead"])
+        receiver.answer = ANSWERS["AA"]
+        with visit(path) as opened:
+            opened.decisions(by="anna", clock=SystemClock()).retry(None)
+        await until(lambda: ledger(path)[0]["state"] == "delivered")
+
+    assert [received.duplicate for received in taken(receiver)] == [False, True]
+
+
+def taken(receiver: Receiver) -> list[Received]:
+    return [receiver.messages.get_nowait() for _ in range(receiver.messages.qsize())]
 
 
 async def test_the_screens_hear_that_it_comes_and_goes(tmp_path: Path) -> None:
@@ -212,7 +261,11 @@ def test_a_password_of_this_user_s_own_is_taken(tmp_path: Path, password: Path) 
 @pytest.mark.parametrize(
     ("section", "reason"),
     [
-        ('[[hl7]]\nname = "engine"\nurl = "mllps://127.0.0.1"', "mllps"),
+        ('[[hl7]]\nname = "engine"\nurl = "mllp://127.0.0.1"\n[hl7.tls]', "engine: .* write mllps://"),
+        (
+            '[[hl7]]\nname = "engine"\nurl = "mllps://127.0.0.1"\n[hl7.tls]\nca_file = "/none"',
+            "engine: /none: No such file",
+        ),
         ('[[hl7]]\nname = "engine"\nurl = "http://127.0.0.1"', "mllp://host:port"),
         ('[mqtt]\nurl = "127.0.0.1"', "mqtt://host:port"),
         ('[analysis]\ngrading = "efns"', "efns"),
@@ -275,4 +328,5 @@ async def test_a_changed_configuration_is_taken_over_and_a_broken_one_refused(tm
 
 
 def hl7_over_tls() -> str:
-    return '[[hl7]]\nname = "engine"\nurl = "mllps://127.0.0.1"'
+    """TLS that cannot be had: nobody wrote the file."""
+    return '[[hl7]]\nname = "engine"\nurl = "mllps://127.0.0.1"\n[hl7.tls]\nca_file = "/none"'

@@ -534,3 +534,13 @@ def test_a_recording_that_finds_its_place_late_is_told_as_itself() -> None:
 def study(opened: StudyHeader, *recordings: Recording) -> Study:
     """An examination that is over."""
     return Study(header=opened, recordings=recordings, ended=True)
+
+
+def test_a_message_that_cannot_be_written_is_a_dead_letter_and_the_screens_still_hear() -> None:
+    course = Course()
+    course.after_all(OPENED, *(median("wrist", site_position_mm=40.0 + 0.5 * n) for n in range(101)))
+    (message,) = course.after(END).messages
+    assert (message.state, message.payload) == ("dead", b"")
+    assert message.dead == "nerve study 1: more than 100 stimulation sites"
+    assert course.said.numbering == Said().numbering
+    assert "assessment" in kinds(course.after(BLOCKED))

@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 from gateway.errors import DataError
 from gateway.protocols import er7
 from gateway.protocols.acknowledgement import (
+    POLICY,
     AckCode,
     Acknowledgement,
     RetryRule,
     Verdict,
     acknowledge,
+    commit_asked_by,
     parse,
     verdict,
 )
@@ -52,10 +54,25 @@ def test_a_message_without_control_id_is_never_acknowledged():
     assert verdict(answer(AckCode.AA, ""), control_id="") is Verdict.FOREIGN
 
 
-@pytest.mark.parametrize("msh_16", ["AL", "ER", "SU"])
-def test_a_commit_does_not_complete_a_message_that_awaits_the_application(msh_16):
-    assert verdict(answer(AckCode.CA), control_id="C-1", msh_16=msh_16) is Verdict.FOREIGN
-    assert verdict(answer(AckCode.AA), control_id="C-1", msh_16=msh_16) is Verdict.DELIVERED
+def test_a_commit_does_not_complete_a_message_that_awaits_the_application():
+    assert verdict(answer(AckCode.CA), control_id="C-1", msh_16="AL") is Verdict.COMMITTED
+
+
+@pytest.mark.parametrize("code", [code for code in AckCode if code is not AckCode.CA])
+def test_every_other_code_means_the_same_in_every_mode(code):
+    meanings = {verdict(answer(code), control_id="C-1", msh_16=asked) for asked in POLICY}
+    assert len(meanings) == 1
+
+
+@pytest.mark.parametrize(("msh_15", "committed"), [("AL", True), ("SU", True), ("", False), ("NE", False)])
+def test_an_application_acknowledgement_may_ask_for_a_commit_of_its_own(msh_15, committed):
+    block = acknowledge(SENT, AckCode.AA, created=NOW).replace(
+        b"||||||UNICODE", f"|||{msh_15}|||UNICODE".encode()
+    )
+    commit = commit_asked_by(block, created=NOW)
+    assert (commit is not None) is committed
+    if commit is not None:
+        assert parse(commit) == Acknowledgement(code=AckCode.CA, control_id="AC-1")
 
 
 def test_tries_are_spaced_by_doubling_up_to_half_a_minute_and_end_after_ten():

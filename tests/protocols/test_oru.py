@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -556,6 +557,54 @@ def test_any_text_of_the_outside_survives_and_changes_nothing_else(id_, family, 
     assert [pid.text(3), pid.text(5), pid.text(5, component=2)] == [patient.id, patient.family, given_name]
     assert {(e.text(2), e.text(20)) for e in message.all("OBR")} == {(placer, study_id)}
     assert message.header.text(4) == family
+
+
+CHARACTER_SETS = st.sampled_from(
+    [("UNICODE UTF-8", "utf-8"), ("8859/1", "latin-1"), ("8859/15", "iso8859-15")]
+)
+
+
+@given(HOSTILE, HOSTILE, CHARACTER_SETS)
+def test_any_text_survives_in_any_character_set_or_is_seen_to_be_missing(family, placer, character_set):
+    name, codec = character_set
+    found = assessed(
+        motor("wrist"),
+        patient=Patient(id="P-1", family=family or "x"),
+        order=Order(placer=placer, accession=None),
+    )
+    message = er7.parse(encoded(found, sender=replace(SENDER, character_set=name)))
+    assert message.header.text(18) == name
+    expected = Counter[str]()
+    for field, text in (
+        (message.all("PID")[0].text(5), family or "x"),
+        (message.all("OBR")[0].text(2), placer),
+    ):
+        assert len(field) == len(text)
+        for is_, was in zip(field, text, strict=True):
+            assert is_ == was or (is_ == "?" and not was.encode(codec, "ignore"))
+            expected["missing"] += is_ != was
+    notes = [note.text(3) for note in message.all("NTE") if "character set" in note.text(3)]
+    assert len(notes) == bool(expected["missing"])
+
+
+def test_what_a_character_set_does_not_have_is_noted_once_where_the_report_begins():
+    found = assessed(*FOREARM, patient=Patient(id="P-1", family="Łukasz Ő", given="Zoë"))
+    raw = encoded(found, sender=replace(SENDER, character_set="8859/1"))
+    kinds = [segment.name for segment in er7.parse(raw).segments]
+    assert b"|?ukasz ?^Zo\xeb" in raw
+    assert kinds[:4] == ["MSH", "PID", "OBR", "NTE"]
+    assert b"8859/1 does not have, sent as ?: 2" in raw
+    assert raw.count(b"does not have") == 1
+    assert validate(raw) == []
+
+
+@pytest.mark.parametrize(("character_set", "euro"), [("8859/15", b"\xa4"), ("UNICODE UTF-8", "€".encode())])
+def test_what_a_character_set_has_is_sent_as_it_is(character_set, euro):
+    found = assessed(*FOREARM, patient=Patient(id="P-1", family="a€"))
+    raw = encoded(found, sender=replace(SENDER, character_set=character_set))
+    assert b"|a" + euro + b"\r" in raw
+    assert b"does not have" not in raw
+    assert validate(raw) == []
 
 
 @examples(max_examples=15)

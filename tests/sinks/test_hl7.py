@@ -11,12 +11,13 @@ from typing import Self
 import pytest
 
 from gateway.errors import ConfigError, StorageError
-from gateway.protocols import er7
+from gateway.protocols import acknowledgement, er7
 from gateway.protocols.acknowledgement import AckCode, RetryRule, acknowledge
 from gateway.protocols.er7 import Message
 from gateway.protocols.mllp import frame
 from gateway.sinks.backoff import Backoff
-from gateway.sinks.hl7 import HL7Settings, HL7Sink, mllp_address
+from gateway.sinks.hl7 import HL7Settings, HL7Sink
+from gateway.sinks.mllp_address import MllpAddress, mllp_address
 from gateway.sinks.receiver import ANSWERS, Answer, Received, Receiver, Reply, late
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
@@ -57,6 +58,7 @@ class MemoryOutbox:
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
+        self.told: list[str] = []
         self._stored = asyncio.Event()
         self._changed = asyncio.Condition()
 
@@ -91,6 +93,7 @@ class MemoryOutbox:
     async def _settle(self, item_id: int, state: str, told: str, refusals: int = 0) -> None:
         row = self.rows[item_id - 1]
         assert row.state == "pending"
+        self.told.append(told)
         counts = {"attempts": row.attempts + 1, "refusals": row.refusals + refusals}
         self.rows[item_id - 1] = replace(row, state=state, told=told, **counts)
         async with self._changed:
@@ -110,10 +113,9 @@ class FullDiskOutbox(MemoryOutbox):
         raise StorageError(f"row {item_id}, {answer}: the disk is full")
 
 
-def message(control_id: str) -> bytes:
-    return (
-        f"MSH|^~\\&|EMG||HIS||20261102||ORU^R01^ORU_R01|{control_id}|P|2.5.1\rPID|1||P-1||Canary\r".encode()
-    )
+def message(control_id: str, asked: str = "|") -> bytes:
+    header = f"MSH|^~\\&|EMG||HIS||20261102||ORU^R01^ORU_R01|{control_id}|P|2.5.1|||{asked}"
+    return f"{header}\rPID|1||P-1||Canary\r".encode()
 
 
 def answer_to(received: Message, code: str = "AA", control_id: str | None = None, text: str = "") -> bytes:
@@ -140,19 +142,24 @@ def saying(*pieces: Callable[[Message], bytes], close: bool = False) -> Answer:
 
 PATIENT = HL7Settings(
     name="engine",
-    host="127.0.0.1",
+    address=MllpAddress("127.0.0.1", 0),
     ack_timeout_s=20,
     reconnect=Backoff(first_s=0.002, cap_s=0.01),
     retry=RetryRule(first_s=0.001, cap_s=0.004),
 )
 HASTY = replace(PATIENT, ack_timeout_s=0.1)
+ONE_EACH = replace(PATIENT, connection="per_message")
+
+
+def at(port: int, settings: HL7Settings = PATIENT) -> HL7Settings:
+    return replace(settings, address=MllpAddress("127.0.0.1", port))
 
 
 @contextlib.asynccontextmanager
 async def delivering(
     outbox: MemoryOutbox, port: int, settings: HL7Settings = PATIENT
 ) -> AsyncIterator[HL7Sink]:
-    sink = HL7Sink(replace(settings, port=port), outbox, SystemClock())
+    sink = HL7Sink(at(port, settings), outbox, SystemClock())
     running = asyncio.create_task(sink.run())
     try:
         yield sink
@@ -244,6 +251,133 @@ async def test_a_commit_accept_completes_as_we_ask_for_nothing_more(outbox, rece
     async with delivering(outbox, receiver.port):
         await outbox.until("delivered")
     assert outbox.rows[0].told == "CA"
+
+
+async def test_enhanced_mode_a_commit_completes_where_no_more_was_asked_for(outbox, receiver):
+    outbox.store("C-1", message("C-1", asked="AL|NE"))
+    async with delivering(outbox, receiver.port):
+        await outbox.until("delivered")
+    assert outbox.rows[0].told == "CA"
+
+
+async def test_enhanced_mode_the_application_answers_after_the_commit(outbox, receiver):
+    outbox.store("C-1", message("C-1", asked="AL|AL"))
+    async with delivering(outbox, receiver.port):
+        await outbox.until("delivered")
+    assert outbox.rows[0].told == "AA"
+    assert arrived(receiver) == ["C-1"]
+
+
+@pytest.mark.parametrize(("answer", "state"), [("AE", "parked"), ("AR", "dead")])
+async def test_enhanced_mode_after_the_commit_the_application_decides(outbox, receiver, answer, state):
+    receiver.answer = ANSWERS[answer]
+    outbox.store("C-1", message("C-1", asked="AL|AL"))
+    async with delivering(outbox, receiver.port):
+        await outbox.until(state)
+    assert outbox.rows[0].told == answer
+
+
+async def test_enhanced_mode_an_application_that_answers_without_a_commit_has_it(outbox, receiver):
+    receiver.answer = saying(answer_to)
+    outbox.store("C-1", message("C-1", asked="AL|AL"))
+    async with delivering(outbox, receiver.port):
+        await outbox.until("delivered")
+
+
+async def test_enhanced_mode_a_commit_alone_is_not_delivered_and_the_same_bytes_come_again(outbox, receiver):
+    receiver.answer = in_turn(ANSWERS["CA"], ANSWERS["AA"])
+    outbox.store("C-1", message("C-1", asked="AL|AL"))
+    async with delivering(outbox, receiver.port, HASTY):
+        await outbox.until("delivered")
+    first, second = (receiver.messages.get_nowait() for _ in range(2))
+    assert first.block == second.block
+    assert outbox.told == ["no application acknowledgement within 0.1 s", "AA"]
+
+
+async def test_enhanced_mode_commits_said_over_and_over_do_not_prolong_the_wait(outbox, receiver):
+    receiver.answer = saying(*[lambda m: answer_to(m, "CA")] * 10)
+    outbox.store("C-1", message("C-1", asked="AL|AL"))
+    async with delivering(outbox, receiver.port, HASTY):
+        for _ in range(2):
+            await receiver.messages.get()
+    assert outbox.told[0] == "no application acknowledgement within 0.1 s"
+
+
+async def test_enhanced_mode_the_application_answer_of_another_message_does_not_count(outbox, receiver):
+    receiver.answer = in_turn(
+        saying(lambda m: answer_to(m, "CA"), lambda m: answer_to(m, control_id="C-0")), ANSWERS["AA"]
+    )
+    outbox.store("C-1", message("C-1", asked="AL|AL"))
+    async with delivering(outbox, receiver.port):
+        await outbox.until("delivered")
+    assert outbox.told == ["the acknowledgement is another message's", "AA"]
+
+
+@pytest.mark.parametrize("hangs_up", [False, True])
+async def test_enhanced_mode_an_application_answer_that_asks_for_a_commit_gets_one(
+    outbox, receiver, hangs_up
+):
+    def asking(received: Message) -> bytes:
+        return answer_to(received).replace(b"||||||UNICODE", b"|||AL|||UNICODE")
+
+    receiver.answer = saying(lambda m: answer_to(m, "CA"), asking, close=hangs_up)
+    outbox.store("C-1", message("C-1", asked="AL|AL"))
+    async with delivering(outbox, receiver.port):
+        await outbox.until("delivered")
+        if not hangs_up:
+            await receiver.messages.get()
+            commit = await receiver.messages.get()
+            assert acknowledgement.parse(commit.block).code is AckCode.CA
+            assert acknowledgement.parse(commit.block).control_id == "AC-1"
+
+
+async def test_per_message_every_message_has_its_own_connection(outbox, receiver, events):
+    expected = [outbox.store() for _ in range(3)]
+    async with delivering(outbox, receiver.port, ONE_EACH) as sink:
+        await outbox.until(*["delivered"] * 3)
+        expected.append(outbox.store())
+        await outbox.until(*["delivered"] * 4)
+        assert arrived(receiver) == expected
+    logged = [events.records.get_nowait() for _ in range(events.records.qsize())]
+    levels = [record.levelno for record in logged if record.message == "hl7_connected"]
+    assert levels == [logging.INFO, *[logging.DEBUG] * 3]
+    assert not sink.connected
+
+
+async def test_per_message_nobody_is_connected_to_while_there_is_nothing_to_send(outbox, receiver):
+    async with delivering(outbox, receiver.port, ONE_EACH):
+        outbox.store()
+        await outbox.until("delivered")
+        while receiver.connections:  # noqa: ASYNC110  # its end has no other way to tell
+            await asyncio.sleep(0)
+        assert outbox.states == ["delivered"]
+
+
+async def test_per_message_a_receiver_that_asks_for_a_later_try_gets_it(outbox, receiver):
+    receiver.answer = in_turn(ANSWERS["AE"], ANSWERS["close"], ANSWERS["AA"])
+    expected = [outbox.store(), outbox.store()]
+    async with delivering(outbox, receiver.port, ONE_EACH):
+        await outbox.until("delivered", "delivered")
+    assert arrived(receiver) == [expected[0]] * 3 + [expected[1]]
+
+
+async def test_a_backlog_goes_out_in_order_and_no_faster_than_the_rate(outbox, receiver):
+    expected = [outbox.store() for _ in range(5)]
+    async with delivering(outbox, receiver.port, replace(PATIENT, messages_per_second=50)):
+        started = asyncio.get_running_loop().time()
+        await outbox.until(*["delivered"] * 5)
+    assert asyncio.get_running_loop().time() - started >= 4 / 50
+    assert arrived(receiver) == expected
+
+
+async def test_a_message_under_another_control_id_than_its_own_is_never_sent(outbox, receiver):
+    outbox.store("C-1", message("C-2"))
+    outbox.store("C-3", message("C-3", asked="AL|ER"))
+    outbox.store("C-4")
+    async with delivering(outbox, receiver.port):
+        await outbox.until("dead", "dead", "delivered")
+    assert arrived(receiver) == ["C-4"]
+    assert [row.told.partition(":")[0] for row in outbox.rows[:2]] == ["MSH-10", "MSH-16"]
 
 
 async def test_connect_1441_late_ack_is_not_taken_for_the_next_message(outbox, receiver):
@@ -375,7 +509,7 @@ async def test_the_count_of_refusals_survives_a_lost_connection(outbox, receiver
 async def test_a_message_refused_for_an_hour_is_parked(outbox, receiver):
     receiver.answer = ANSWERS["AE"]
     outbox.store()
-    sink = HL7Sink(replace(PATIENT, port=receiver.port), outbox, LateClock())
+    sink = HL7Sink(at(receiver.port), outbox, LateClock())
     running = asyncio.create_task(sink.run())
     await outbox.until("parked")
     running.cancel()
@@ -577,7 +711,7 @@ async def test_a_full_disk_ends_the_sink(receiver):
     outbox = FullDiskOutbox()
     outbox.store()
     with pytest.raises(StorageError):
-        await HL7Sink(replace(PATIENT, port=receiver.port), outbox, SystemClock()).run()
+        await HL7Sink(at(receiver.port), outbox, SystemClock()).run()
 
 
 @pytest.mark.parametrize(("name", "payload"), [("C-1", b"MSH|^~\\&|\x1c"), ("", b"MSH|^~\\&|")])
@@ -616,9 +750,10 @@ async def test_the_log_tells_events_and_never_the_receivers_words(outbox, receiv
 @pytest.mark.parametrize(
     ("url", "address"),
     [
-        ("mllp://127.0.0.1:2575", ("127.0.0.1", 2575)),
-        ("mllp://engine.hospital.example", ("engine.hospital.example", 2575)),
-        ("mllp://[::1]:6661/", ("::1", 6661)),
+        ("mllp://127.0.0.1:2575", MllpAddress("127.0.0.1", 2575)),
+        ("mllp://engine.hospital.example", MllpAddress("engine.hospital.example", 2575)),
+        ("mllp://[::1]:6661/", MllpAddress("::1", 6661)),
+        ("mllps://engine.hospital.example:2576", MllpAddress("engine.hospital.example", 2576, secure=True)),
     ],
 )
 def test_a_destination_is_named_by_url(url, address):
@@ -646,11 +781,6 @@ def test_a_destination_is_named_by_url(url, address):
 def test_anything_else_is_a_configuration_error(url):
     with pytest.raises(ConfigError, match="mllp://host:port"):
         mllp_address(url)
-
-
-def test_tls_is_refused_rather_than_left_out():
-    with pytest.raises(ConfigError, match="mllps"):
-        mllp_address("mllps://engine:2575")
 
 
 @pytest.mark.parametrize(("draw", "delays"), [(1.0, [1, 2, 4, 5, 5]), (0.0, [0.5, 1, 2, 2.5, 2.5])])

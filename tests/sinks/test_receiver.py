@@ -48,6 +48,28 @@ async def test_each_message_is_answered_as_told(code):
         assert await sender.answer() == Acknowledgement(code=AckCode(code), control_id="C-1")
 
 
+@pytest.mark.parametrize(
+    ("asked", "codes"),
+    [
+        (b"AL|NE", ["CE"]),
+        (b"AL|AL", ["CA", "AE"]),
+        (b"NE|AL", ["AE"]),
+        (b"|", ["AE"]),
+    ],
+)
+async def test_a_message_is_answered_in_the_mode_it_asks_for(asked, codes):
+    message = MESSAGE.replace(b"2.5.1\r", b"2.5.1|||" + asked + b"\r")
+    async with Receiver(ANSWERS["AE"]) as receiver, sending(receiver, frame(message)) as sender:
+        answers = [await sender.answer() for _ in codes]
+    assert [answer.code for answer in answers if answer] == codes
+
+
+async def test_a_receiver_may_commit_and_say_no_more():
+    message = MESSAGE.replace(b"2.5.1\r", b"2.5.1|||AL|AL\r")
+    async with Receiver(ANSWERS["CA"]) as receiver, sending(receiver, frame(message)) as sender:
+        assert await sender.answer() == Acknowledgement(code=AckCode.CA, control_id="C-1")
+
+
 async def test_several_messages_in_one_read_are_all_answered():
     async with Receiver() as receiver, sending(receiver, b"\x00" + 3 * frame(MESSAGE)) as sender:
         answers = [await sender.answer() for _ in range(3)]

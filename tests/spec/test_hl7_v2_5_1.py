@@ -9,7 +9,17 @@ from gateway.domain.study import Patient
 from gateway.errors import DataError
 from gateway.pipeline.stages import assessment, examine
 from gateway.protocols import er7
-from gateway.protocols.acknowledgement import AckCode, Verdict, acknowledge, parse, verdict
+from gateway.protocols.acknowledgement import (
+    COMMIT,
+    COMMIT_AND_APPLICATION,
+    ORIGINAL,
+    AckCode,
+    Asked,
+    Verdict,
+    acknowledge,
+    parse,
+    verdict,
+)
 from gateway.protocols.mllp import NEED_DATA, MllpReader, frame
 from gateway.protocols.numbering import Numbering
 from gateway.protocols.oru import MessageHeader, encode
@@ -21,13 +31,13 @@ BLOCKED = motor_marks(
 )
 
 
-def oru(*recordings: Recording, control_id: str = "C-1", **changes: object) -> bytes:
+def oru(*recordings: Recording, control_id: str = "C-1", asked: Asked = ORIGINAL, **changes: object) -> bytes:
     examined = examine(study(*recordings, **changes), reference())
     return encode(
         assessment(examined, reference()),
         study_code="7K3FABCD",
         control_id=control_id,
-        sender=MessageHeader(sending_application="EMG-GATEWAY"),
+        sender=MessageHeader(sending_application="EMG-GATEWAY", asked=asked),
         created=NOW,
         numbering=Numbering(),
         anatomy=reference().anatomy,
@@ -89,6 +99,20 @@ def test_2_9_2_the_receiver_accepts_errs_or_rejects(code, meaning):
 def test_2_9_3_a_commit_accept_releases_a_sender_that_asked_for_no_more(code, meaning):
     answer = parse(acknowledge(MESSAGE, AckCode(code), created=NOW))
     assert verdict(answer, control_id="C-1", msh_16="NE") is meaning
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [(ORIGINAL, ("", "")), (COMMIT, ("AL", "NE")), (COMMIT_AND_APPLICATION, ("AL", "AL"))],
+)
+def test_2_9_3_the_enhanced_mode_is_asked_for_in_msh_15_and_msh_16(asked, sent):
+    header = er7.parse(oru(motor("wrist"), asked=asked)).header
+    assert (header.text(15), header.text(16)) == sent
+
+
+def test_2_9_3_2_a_commit_does_not_release_a_sender_that_awaits_the_application():
+    answer = parse(acknowledge(MESSAGE, AckCode.CA, created=NOW))
+    assert verdict(answer, control_id="C-1", msh_16="AL") is Verdict.COMMITTED
 
 
 def test_2_15_8_2_msa_2_is_the_control_id_of_the_message():

@@ -215,3 +215,14 @@ async def test_how_often_a_message_was_refused_survives_a_restart(tmp_path: Path
         (item,) = await here.outbox.pending("engine")
 
     assert item.refusals == 2
+
+
+async def test_a_message_that_could_not_be_written_is_a_dead_letter_from_the_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with desk(tmp_path) as here:
+        unwritable = Message(sink="engine", control_id="M-1", payload=b"", dead="nerve study 1: too long")
+        await here.outbox.store(here.results(messages=(unwritable,)))
+        assert await here.outbox.pending("engine") == []
+    assert [(row["state"], row["error"]) for row in here.ledger()] == [("dead", "nerve study 1: too long")]
+    assert [record.getMessage() for record in caplog.records] == ["hl7_unwritable"]

@@ -1,0 +1,172 @@
+"""`outbox`: what waits or was set aside, and what to do about it, beside a gateway that may be running.
+
+It shows who sent what where and the code that came back, never what stands in a message or in a receiver's
+own words: those may name a patient.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import click
+import msgspec
+
+from gateway.commands.desk import operator
+from gateway.commands.terminal import printable
+from gateway.daemon.clock import SystemClock
+from gateway.daemon.config import DATABASE, DEFAULT_PATH, load
+from gateway.errors import DataError, UsageError, did_you_mean
+from gateway.store.decisions import Decided, Decisions, DestinationState, WaitingMessage
+from gateway.store.visit import visit
+
+_CONFIG: Final = click.option(
+    "--config", type=click.Path(path_type=Path), default=DEFAULT_PATH, show_default=True
+)
+_TO: Final = click.option("--to", metavar="NAME", help="Only this destination.")
+_ALL: Final = click.option("--all", "everything", is_flag=True, help="Every message that was set aside.")
+_IDS: Final = click.argument("control_ids", nargs=-1, metavar="CONTROL_ID...")
+_STATES: Final = ("pending", "parked", "dead", "refused", "discarded")
+_LONGEST_REASON: Final = 200
+
+
+@click.group("outbox")
+def command() -> None:
+    """See what waits, send again or give up what was set aside, pause a destination.
+
+    Parked: the receiver kept asking for a later try. Dead: it refused the message, or it could not be sent.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    decisions: Decisions
+    destinations: tuple[str, ...]
+
+    def named(self, name: str) -> str:
+        """The destination `name`; UsageError when the configuration has none."""
+        if name not in self.destinations:
+            known = ", ".join(self.destinations) or "none"
+            raise UsageError(
+                f"no such destination{did_you_mean(name, self.destinations)}; the configuration has: {known}"
+            )
+        return name
+
+
+@contextmanager
+def _desk(config: Path) -> Iterator[_Desk]:
+    settings = load(config)
+    with visit(Path(settings.gateway.state_dir) / DATABASE) as opened:
+        decisions = opened.decisions(by=operator(), clock=SystemClock())
+        yield _Desk(decisions, tuple(entry.name for entry in settings.hl7))
+
+
+@command.command("list")
+@click.option(
+    "--state", "states", type=click.Choice(_STATES), multiple=True, help="Default: parked and dead."
+)
+@_TO
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@_CONFIG
+def list_(states: Sequence[str], to: str | None, config: Path, *, as_json: bool) -> None:
+    """List the messages that were set aside, the oldest first, then how each destination stands."""
+    with _desk(config) as desk:
+        found = desk.decisions.messages(states or ("parked", "dead"), to and desk.named(to))
+        destinations = desk.decisions.destinations([to] if to else desk.destinations)
+    for message in found:
+        click.echo(_json(message) if as_json else _line(message))
+    for destination in destinations:
+        click.echo(_json(destination) if as_json else _stands(destination))
+
+
+def _json(entry: WaitingMessage | DestinationState) -> str:
+    shown = {name: value for name, value in asdict(entry).items() if value is not None and name != "id"}
+    return msgspec.json.encode(shown).decode()
+
+
+def _line(message: WaitingMessage) -> str:
+    tried = f"{message.attempts} {'try' if message.attempts == 1 else 'tries'}"
+    line = (
+        f"{message.created_at}  {message.study}  {message.sink:<16} {message.state:<9}"
+        f" {message.control_id:<20}  {tried:>9}  {message.reason}"
+    )
+    return printable(line.rstrip())
+
+
+def _stands(destination: DestinationState) -> str:
+    line = (
+        f"{destination.sink}: {destination.pending} pending, {destination.parked} parked,"
+        f" {destination.dead} dead"
+    )
+    if destination.paused_since is None:
+        return printable(line)
+    return printable(f"{line}; paused since {destination.paused_since} by {destination.paused_by}")
+
+
+@command.command("retry")
+@_IDS
+@_ALL
+@_TO
+@_CONFIG
+def retry(control_ids: Sequence[str], to: str | None, config: Path, *, everything: bool) -> int:
+    """Send messages that were set aside again, under the same control id."""
+    _check_choice(control_ids, everything=everything)
+    with _desk(config) as desk:
+        decided = desk.decisions.retry(None if everything else control_ids, to and desk.named(to))
+    return _told(decided, "pending again", everything=everything)
+
+
+@command.command("discard")
+@_IDS
+@_ALL
+@click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the ledger. Name no patient.")
+@_TO
+@_CONFIG
+def discard(
+    control_ids: Sequence[str], reason: str, to: str | None, config: Path, *, everything: bool
+) -> int:
+    """Give messages up for good; the results stay in the store and in the ledger."""
+    _check_choice(control_ids, everything=everything)
+    reason = " ".join(reason.split())
+    if not 0 < len(reason) <= _LONGEST_REASON:
+        raise UsageError(f"--reason: say why, in 1 to {_LONGEST_REASON} characters")
+    with _desk(config) as desk:
+        decided = desk.decisions.discard(None if everything else control_ids, reason, to and desk.named(to))
+    return _told(decided, "discarded", everything=everything)
+
+
+def _check_choice(control_ids: Sequence[str], *, everything: bool) -> None:
+    if bool(control_ids) == everything:
+        raise UsageError("name messages by CONTROL_ID, or say --all")
+
+
+def _told(decided: Sequence[Decided], done: str, *, everything: bool) -> int:
+    """A line a message; bad data where one that was named is left as it is."""
+    for entry in decided:
+        message = entry.message
+        click.echo(printable(f"{message.control_id} {message.sink}: {entry.left or done}"))
+    if not decided:
+        click.echo("nothing is set aside")
+    left = any(entry.left for entry in decided)
+    return DataError.exit_code if left and not everything else 0
+
+
+@command.command("pause")
+@click.argument("name")
+@_CONFIG
+def pause(name: str, config: Path) -> None:
+    """Send nothing more to a destination; what is stored for it waits, also over a restart."""
+    with _desk(config) as desk:
+        new = desk.decisions.pause(desk.named(name))
+    click.echo(f"{name}: {'paused' if new else 'paused already'}")
+
+
+@command.command("resume")
+@click.argument("name")
+@_CONFIG
+def resume(name: str, config: Path) -> None:
+    """Send to a destination again, in order, what has gathered for it."""
+    with _desk(config) as desk:
+        was = desk.decisions.resume(desk.named(name))
+    click.echo(f"{name}: {'resumed' if was else 'it was not paused'}")

@@ -1,0 +1,116 @@
+"""One HL7 message of each kind this product sends, of a patient who does not exist: always the same.
+
+Those who connect an engine try it with them, the conformance statement shows them, and at each start they
+are what the structure of a destination's messages is checked by. They say that they are simulated (MSH-11 T).
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from gateway.domain.recording import (
+    NO_RESPONSE,
+    Modality,
+    MotorMarks,
+    Recording,
+    Response,
+    SensoryMarks,
+    Side,
+    Stimulus,
+)
+from gateway.domain.study import Device, Order, Patient, Study, StudyHeader
+from gateway.pipeline.stages import Reference, assessment, examine
+from gateway.protocols.numbering import Numbering
+from gateway.protocols.oru import MessageHeader, encode
+
+_CODE: Final = "SAMPLE22"
+_ENDED: Final = datetime(2026, 11, 2, 9, 40, tzinfo=UTC)
+_HEADER: Final = StudyHeader(
+    study_id="SAMPLE-1",
+    performed_at="2026-11-02T10:15:00+01:00",
+    patient=Patient(id="SAMPLE-1", family="Sample", given="Zoë", birth_date="1971-03-05", sex="F"),
+    device=Device(manufacturer="emg-gateway", model="sample"),
+    order=Order(placer="ORDER-1"),
+    simulated=True,
+)
+
+
+def _recording(nerve: str, recorded: str, site: str, measured: Response, *, distance_mm: float) -> Recording:
+    motor = not isinstance(measured, SensoryMarks)
+    return Recording(
+        modality=Modality.MOTOR if motor else Modality.SENSORY,
+        nerve=nerve,
+        side=Side.RIGHT,
+        recording_site=recorded,
+        stimulation_site=site,
+        recorded_at="2026-11-02T10:16:03+01:00",
+        skin_temperature_c=33.1,
+        stimulus=Stimulus(intensity_ma=38.0, duration_ms=0.2, supramaximal=True) if motor else Stimulus(),
+        distance_mm=distance_mm,
+        measured=measured,
+    )
+
+
+def _cmap(latency_ms: float, amplitude_mv: float, area_mv_ms: float, duration_ms: float) -> MotorMarks:
+    return MotorMarks(
+        onset_latency_ms=latency_ms,
+        amplitude_mv=amplitude_mv,
+        negative_area_mv_ms=area_mv_ms,
+        negative_duration_ms=duration_ms,
+    )
+
+
+def _snap(onset_ms: float, peak_ms: float, amplitude_uv: float) -> SensoryMarks:
+    return SensoryMarks(onset_latency_ms=onset_ms, peak_latency_ms=peak_ms, amplitude_uv=amplitude_uv)
+
+
+_MEDIAN: Final = (
+    _recording("median", "apb", "wrist", _cmap(3.4, 9.0, 28.0, 6.0), distance_mm=70.0),
+    _recording("median", "apb", "elbow", _cmap(7.4, 3.0, 9.5, 6.4), distance_mm=220.0),
+)
+_MEDIAN_AGAIN: Final = _recording("median", "apb", "elbow", _cmap(7.3, 8.6, 27.0, 6.3), distance_mm=220.0)
+_ULNAR: Final = (
+    _recording("ulnar", "adm", "wrist", _cmap(2.9, 9.0, 28.0, 6.0), distance_mm=70.0),
+    _recording("ulnar", "adm", "below_elbow", _cmap(6.7, 4.2, 13.0, 6.5), distance_mm=220.0),
+)
+_REST: Final = (
+    _recording("fibular", "edb", "ankle", NO_RESPONSE, distance_mm=80.0),
+    _recording("median", "digit_2", "wrist", _snap(2.6, 3.3, 24.0), distance_mm=140.0),
+    _recording("ulnar", "digit_5", "wrist", _snap(2.4, 3.1, 6.0), distance_mm=140.0),
+)
+
+# What each kind tells, in the order they would follow one another; the conformance statement prints it.
+KINDS: Final[Mapping[str, str]] = {
+    "interim": "the median nerve is recorded, the examination goes on (destinations with `interim = true`)",
+    "final": "the examination has ended: a block, a finding in doubt, no response, normal and abnormal SNAPs",
+    "corrected": "the median nerve was stimulated again after the end: the block is gone, its numbers stay",
+    "withdrawn": "the ulnar motor recordings were taken back: what was said of them is withdrawn (`D`)",
+}
+_RECORDINGS: Final[Mapping[str, tuple[Recording, ...]]] = {
+    "interim": _MEDIAN,
+    "final": (*_MEDIAN, *_ULNAR, *_REST),
+    "corrected": (*_MEDIAN[:1], _MEDIAN_AGAIN, *_ULNAR, *_REST),
+    "withdrawn": (*_MEDIAN[:1], _MEDIAN_AGAIN, *_REST),
+}
+
+
+def samples(sender: MessageHeader, reference: Reference) -> dict[str, bytes]:
+    """A message of each kind as `sender` would send it, without MLLP frames."""
+    found: dict[str, bytes] = {}
+    numbering = Numbering()
+    training = replace(sender, processing_id=None)  # production would refuse what is simulated
+    for number, (kind, recordings) in enumerate(_RECORDINGS.items(), start=1):
+        study = Study(header=_HEADER, recordings=recordings)
+        current = assessment(examine(study, reference), reference)
+        found[kind] = encode(
+            current,
+            study_code=_CODE,
+            control_id=f"{_CODE}-{number}",
+            sender=training,
+            created=_ENDED + timedelta(minutes=number),
+            numbering=numbering,
+            anatomy=reference.anatomy,
+        )
+        numbering = numbering.extended(current, reference.anatomy)
+    return found

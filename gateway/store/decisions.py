@@ -1,0 +1,195 @@
+"""What a person decides about messages on their way out: try again, give up, pause, resume.
+
+Beside a gateway that may be running, which notices within a second. Every decision is kept with who took it
+and when. Nothing here reads a message or repeats a receiver's words: both may name a patient.
+"""
+
+import contextlib
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import msgspec
+
+from gateway.errors import UsageError
+from gateway.ports import Clock
+
+SetAside = Literal["parked", "dead"]
+Kind = Literal["retried", "discarded", "paused", "resumed"]
+
+# An answer stands in the outbox as its code and the receiver's own words: only the code is ours to repeat.
+_ANSWER: Final = re.compile(r"(A[AER]|C[AER])(?:: .*)?", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingMessage:
+    """A message that is not delivered; `reason` is a code of HL7 table 0008, or our own words."""
+
+    id: int
+    sink: str
+    control_id: str
+    study: str
+    state: str
+    attempts: int
+    reason: str
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationState:
+    """How many messages of a destination are where; `paused_since` and `paused_by` None: it is not paused."""
+
+    sink: str
+    pending: int
+    parked: int
+    dead: int
+    paused_since: str | None
+    paused_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What became of one message a decision was about; `left` says why it was left as it is."""
+
+    message: WaitingMessage
+    left: str = ""
+
+
+class Decisions:
+    """The decisions of one user; get it from a `Visit`."""
+
+    def __init__(self, connection: sqlite3.Connection, by: str, clock: Clock) -> None:
+        self._connection = connection
+        self._by = by
+        self._clock = clock
+
+    def messages(
+        self, states: Sequence[str] = ("parked", "dead"), sink: str | None = None
+    ) -> list[WaitingMessage]:
+        """The HL7 messages in `states`, of one destination or of all, the oldest first."""
+        rows = self._connection.execute(
+            "SELECT id, sink, control_id, study, state, attempts, coalesce(error, '') AS reason, created_at"
+            " FROM outbox WHERE state <> 'delivered' AND state IN (SELECT value FROM json_each(?))"
+            " AND control_id IS NOT NULL AND sink = coalesce(?, sink) ORDER BY id",
+            (msgspec.json.encode(states).decode(), sink),
+        )
+        return [WaitingMessage(**dict(row) | {"reason": _reason(row["reason"])}) for row in rows]
+
+    def destinations(self, known: Sequence[str]) -> list[DestinationState]:
+        """How the `known` destinations stand, in that order."""
+        return [self._destination(sink) for sink in known]
+
+    def _destination(self, sink: str) -> DestinationState:
+        counts = {"pending": 0, "parked": 0, "dead": 0}
+        query = (
+            "SELECT state, count(*) FROM outbox WHERE sink = ? AND state <> 'delivered'"
+            " AND state IN ('pending', 'parked', 'dead') GROUP BY state"
+        )
+        counts |= {row[0]: row[1] for row in self._connection.execute(query, (sink,))}
+        row = self._connection.execute(
+            "SELECT since, stated_by FROM pause WHERE sink = ?", (sink,)
+        ).fetchone()
+        since, by = (row["since"], row["stated_by"]) if row else (None, None)
+        return DestinationState(sink=sink, paused_since=since, paused_by=by, **counts)
+
+    def retry(self, control_ids: Sequence[str] | None, sink: str | None = None) -> list[Decided]:
+        """Send messages that were set aside again, in their place in the order; None: all of them.
+
+        One that a later message of its study has overtaken is left: it would put back what was corrected.
+        """
+        with self._transaction():
+            return [self._retry(message) for message in self._chosen(control_ids, ("parked", "dead"), sink)]
+
+    def _retry(self, message: WaitingMessage) -> Decided:
+        row = self._connection.execute(
+            "SELECT payload = x'' AS empty, EXISTS (SELECT 1 FROM outbox later WHERE later.sink = outbox.sink"
+            " AND later.study = outbox.study AND later.id > outbox.id AND later.state = 'delivered'"
+            ") AS overtaken"
+            " FROM outbox WHERE id = ?",
+            (message.id,),
+        ).fetchone()
+        if row["empty"]:
+            return Decided(message, "it could not be written, there is nothing to send")
+        if row["overtaken"]:
+            return Decided(message, "a later message of its study is delivered; discard this one")
+        self._connection.execute(
+            "UPDATE outbox SET state = 'pending', refusals = 0, done_at = NULL WHERE id = ?", (message.id,)
+        )
+        self._note("retried", message.sink, message.id)
+        return Decided(message)
+
+    def discard(
+        self, control_ids: Sequence[str] | None, reason: str, sink: str | None = None
+    ) -> list[Decided]:
+        """Give messages up, for a `reason`; None: all that were set aside.
+
+        One that is still pending can be named while its destination is paused.
+        """
+        states = ("parked", "dead") if control_ids is None else ("parked", "dead", "pending")
+        with self._transaction():
+            return [self._discard(message, reason) for message in self._chosen(control_ids, states, sink)]
+
+    def _discard(self, message: WaitingMessage, reason: str) -> Decided:
+        if message.state == "pending" and not self._paused(message.sink):
+            return Decided(message, f"it is on its way; 'emg-gateway outbox pause {message.sink}' first")
+        self._connection.execute(
+            "UPDATE outbox SET state = 'discarded', done_at = ? WHERE id = ?",
+            (self._clock.now().isoformat(), message.id),
+        )
+        self._note("discarded", message.sink, message.id, reason)
+        return Decided(message)
+
+    def pause(self, sink: str) -> bool:
+        """Send nothing more to `sink` until it is resumed; whether that is new."""
+        with self._transaction():
+            new = self._connection.execute(
+                "INSERT OR IGNORE INTO pause VALUES (?, ?, ?)",
+                (sink, self._clock.now().isoformat(), self._by),
+            ).rowcount
+            if new:
+                self._note("paused", sink)
+        return bool(new)
+
+    def resume(self, sink: str) -> bool:
+        """Send to `sink` again what has gathered, in order; whether it was paused."""
+        with self._transaction():
+            gone = self._connection.execute("DELETE FROM pause WHERE sink = ?", (sink,)).rowcount
+            if gone:
+                self._note("resumed", sink)
+        return bool(gone)
+
+    def _paused(self, sink: str) -> bool:
+        return bool(self._connection.execute("SELECT 1 FROM pause WHERE sink = ?", (sink,)).fetchone())
+
+    def _chosen(
+        self, control_ids: Sequence[str] | None, states: Sequence[str], sink: str | None
+    ) -> list[WaitingMessage]:
+        there = self.messages(states, sink)
+        if control_ids is None:
+            return there
+        if not set(control_ids) <= {message.control_id for message in there}:
+            raise UsageError(
+                "a message of such a control id is not waiting; 'emg-gateway outbox list' shows which are"
+            )
+        return [message for message in there if message.control_id in control_ids]
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All of a decision is on disk when the block is left, or none of it."""
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield
+
+    def _note(self, kind: Kind, sink: str, message: int | None = None, reason: str | None = None) -> None:
+        self._connection.execute(
+            "INSERT INTO decision (kind, sink, message, reason, stated_by, decided_at)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (kind, sink, message, reason, self._by, self._clock.now().isoformat()),
+        )
+
+
+def _reason(error: str) -> str:
+    found = _ANSWER.fullmatch(error)
+    return found[1] if found else error

@@ -1,0 +1,198 @@
+"""What people decide about messages on their way out, beside a gateway that runs."""
+
+import asyncio
+import logging
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import UsageError
+from gateway.store.decisions import Decided, Decisions
+from gateway.store.outbox import Message
+from gateway.store.visit import visit
+from tests.fakes import FakeClock
+from tests.store.test_outbox import Desk, desk
+
+REFUSED = "AR: unknown patient Canary"
+
+
+async def store(here: Desk, *control_ids: str, sink: str = "engine") -> None:
+    messages = tuple(Message(sink=sink, control_id=name, payload=name.encode()) for name in control_ids)
+    await here.outbox.store(here.results(messages=messages))
+
+
+async def set_aside(here: Desk, *control_ids: str) -> None:
+    await store(here, *control_ids)
+    for item in await here.outbox.pending("engine", len(control_ids)):
+        await here.outbox.dead(item.id, REFUSED)
+
+
+def deciding(here: Desk, control_ids: list[str] | None, kind: str = "retry") -> list[Decided]:
+    with visit(here.path) as opened:
+        decisions = opened.decisions(by="anna", clock=FakeClock())
+        return decisions.retry(control_ids) if kind == "retry" else decisions.discard(control_ids, "a test")
+
+
+def recorded(here: Desk) -> list[tuple[str, ...]]:
+    with closing(sqlite3.connect(here.path)) as connection:
+        return connection.execute("SELECT kind, sink, reason, stated_by FROM decision ORDER BY id").fetchall()
+
+
+async def test_what_was_set_aside_goes_out_again_in_its_place(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await set_aside(here, "C-1", "C-2")
+        await store(here, "C-3")
+        assert [entry.left for entry in deciding(here, ["C-2"])] == [""]
+        assert [item.control_id for item in await here.outbox.pending("engine", 9)] == ["C-2", "C-3"]
+        assert [item.refusals for item in await here.outbox.pending("engine")] == [0]
+        assert recorded(here) == [("retried", "engine", None, "anna")]
+
+
+async def test_everything_that_was_set_aside_can_be_meant(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await set_aside(here, "C-1", "C-2")
+        deciding(here, None)
+        assert len(await here.outbox.pending("engine", 9)) == 2
+
+
+async def test_a_message_that_a_later_one_has_overtaken_is_left(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await set_aside(here, "C-1")
+        await store(here, "C-2")
+        (later,) = await here.outbox.pending("engine")
+        await here.outbox.delivered(later.id, "AA")
+        (decided,) = deciding(here, ["C-1"])
+        assert "a later message of its study is delivered" in decided.left
+        assert await here.outbox.pending("engine") == []
+
+
+async def test_another_destination_overtakes_nothing(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await set_aside(here, "C-1")
+        await store(here, "C-2", sink="archive")
+        (later,) = await here.outbox.pending("archive")
+        await here.outbox.delivered(later.id, "AA")
+        assert [entry.left for entry in deciding(here, ["C-1"])] == [""]
+
+
+async def test_a_message_that_could_not_be_written_cannot_be_sent(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await here.outbox.store(
+            here.results(messages=(Message(sink="engine", control_id="C-1", payload=b""),))
+        )
+        await here.outbox.dead(1, "more than 100 stimulation sites")
+        assert "nothing to send" in deciding(here, ["C-1"])[0].left
+
+
+async def test_what_is_given_up_stays_in_the_ledger_with_who_and_why(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await set_aside(here, "C-1")
+        deciding(here, ["C-1"], "discard")
+        assert [row["state"] for row in here.ledger()] == ["discarded"]
+        assert recorded(here) == [("discarded", "engine", "a test", "anna")]
+
+
+async def test_a_message_on_its_way_is_given_up_only_while_its_destination_is_paused(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await store(here, "C-1")
+        assert "pause engine" in deciding(here, ["C-1"], "discard")[0].left
+        with visit(here.path) as opened:
+            opened.decisions(by="anna", clock=FakeClock()).pause("engine")
+        assert deciding(here, ["C-1"], "discard")[0].left == ""
+
+
+async def test_all_never_means_what_is_on_its_way(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await store(here, "C-1")
+        assert deciding(here, None, "discard") == []
+
+
+@pytest.mark.parametrize("state", ["delivered", "unknown"])
+async def test_only_what_is_not_delivered_can_be_decided_about(tmp_path: Path, state: str) -> None:
+    async with desk(tmp_path) as here:
+        await store(here, "C-1")
+        (item,) = await here.outbox.pending("engine")
+        await here.outbox.delivered(item.id, "AA")
+        with pytest.raises(UsageError, match="outbox list"):
+            deciding(here, ["C-1" if state == "delivered" else "C-9"])
+
+
+async def test_a_paused_destination_gets_nothing_and_the_others_go_on(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await store(here, "C-1")
+        await store(here, "C-1", sink="archive")
+        with visit(here.path) as opened:
+            decisions = opened.decisions(by="anna", clock=FakeClock())
+            assert [decisions.pause("engine"), decisions.pause("engine")] == [True, False]
+            assert await here.outbox.pending("engine") == []
+            assert len(await here.outbox.pending("archive")) == 1
+            await here.outbox.drained(["engine"])
+            assert [decisions.resume("engine"), decisions.resume("engine")] == [True, False]
+        assert len(await here.outbox.pending("engine")) == 1
+        assert [kind for kind, *_ in recorded(here)] == ["paused", "resumed"]
+
+
+async def test_a_destination_stays_paused_over_a_restart_and_the_log_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with desk(tmp_path) as here:
+        await store(here, "C-1")
+        with visit(here.path) as opened:
+            opened.decisions(by="anna", clock=FakeClock()).pause("engine")
+    caplog.set_level(logging.INFO)
+    async with desk(tmp_path) as here:
+        await here.outbox.hear()
+        assert await here.outbox.pending("engine") == []
+        with visit(here.path) as opened:
+            opened.decisions(by="anna", clock=FakeClock()).resume("engine")
+        await here.outbox.hear()
+        await here.outbox.hear()
+    told = [record.getMessage() for record in caplog.records]
+    assert told == ["destination_paused", "destination_resumed"]
+
+
+async def test_a_sink_that_waits_hears_of_a_decision(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await set_aside(here, "C-1")
+        await here.outbox.hear()
+        waiting = asyncio.create_task(here.outbox.wait("engine"))
+        await here.outbox.pending("engine")  # behind the waiter's own look, which found nothing
+        deciding(here, ["C-1"])
+        await here.outbox.hear()
+        await asyncio.wait_for(waiting, 10)
+
+
+async def test_a_destination_stands_as_its_messages_do(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await set_aside(here, "C-1")
+        await store(here, "C-2", "C-3")
+        with visit(here.path) as opened:
+            decisions: Decisions = opened.decisions(by="anna", clock=FakeClock())
+            decisions.pause("engine")
+            engine, archive = decisions.destinations(["engine", "archive"])
+    assert (engine.pending, engine.parked, engine.dead) == (2, 0, 1)
+    assert (engine.paused_since, engine.paused_by) == ("2026-11-02T09:15:00+00:00", "anna")
+    assert (archive.pending, archive.paused_since) == (0, None)
+
+
+async def test_the_receivers_own_words_are_not_repeated(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await set_aside(here, "C-1")
+        await store(here, "C-2")
+        await here.outbox.dead(2, "MSH-10: a control id has 1 to 20 characters")
+        with visit(here.path) as opened:
+            found = opened.decisions(by="anna", clock=FakeClock()).messages()
+    assert [entry.reason for entry in found] == ["AR", "MSH-10: a control id has 1 to 20 characters"]
+    assert "Canary" not in repr(found)
+
+
+async def test_a_decision_that_cannot_be_stored_changes_nothing(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await set_aside(here, "C-1")
+        with closing(sqlite3.connect(here.path)) as connection:
+            connection.execute("DROP TABLE decision")
+        with pytest.raises(Exception, match="no such table"):
+            deciding(here, ["C-1"])
+        assert await here.outbox.pending("engine") == []
