@@ -156,7 +156,10 @@ class Lab:
 
     async def facts(self) -> list[Fact]:
         async with open_database(self.path / "gateway.db") as database:
-            query = "SELECT fact.id, study, cart, kind, body FROM fact JOIN study ON code = study ORDER BY 1"
+            query = (
+                "SELECT fact.id, study, cart, kind, identity, body"
+                " FROM fact JOIN study ON code = study ORDER BY 1"
+            )
             found = await database.write(lambda c: read_facts(c.execute(query)))
         return [entry.fact for entry in found if isinstance(entry, JournaledFact)]
 
