@@ -16,7 +16,7 @@ from gateway.commands.hl7_send import send
 from gateway.commands.terminal import printable
 from gateway.commands.tls_options import tls_options
 from gateway.errors import CannotCreate, DataError
-from gateway.sinks.receiver import ANSWERS, Received, Receiver
+from gateway.sinks.receiver import ANSWERS, LATE_S, Received, Receiver, late
 from gateway.sinks.tls import TlsFiles, server_context
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]")
@@ -37,18 +37,35 @@ command.add_command(sample)
     "--port", type=click.IntRange(0, 65_535), default=2575, show_default=True, help="0: a free one."
 )
 @click.option("--answer", type=click.Choice(list(ANSWERS)), default="AA", show_default=True)
+@click.option(
+    "--delay",
+    type=click.FloatRange(0, 3600),
+    default=LATE_S,
+    show_default=True,
+    metavar="S",
+    help="With --answer late.",
+)
 @click.option("--count", type=click.IntRange(1), metavar="N", help="End after N messages.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a message.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="DIR", help="Keep each message as a file.")
 @tls_options("Serve TLS with", "Ask senders for a certificate of")
-def listen(
-    host: str, port: int, answer: str, count: int | None, output: Path | None, *, as_json: bool, tls: TlsFiles
+def listen(  # noqa: PLR0913  # an option each
+    *,
+    host: str,
+    port: int,
+    answer: str,
+    delay: float,
+    count: int | None,
+    output: Path | None,
+    as_json: bool,
+    tls: TlsFiles,
 ) -> None:
     """Receive messages over MLLP, show them, and acknowledge them as --answer says."""
     if output is not None:
         _make(output)
     context = server_context(tls) if tls != TlsFiles() else None
-    receiver = Receiver(ANSWERS[answer], host=host, port=port, tls=context)
+    answering = late(delay) if answer == "late" else ANSWERS[answer]
+    receiver = Receiver(answering, host=host, port=port, tls=context)
     asyncio.run(_listen(receiver, count, output, as_json=as_json))
 
 

@@ -78,6 +78,12 @@ def test_what_could_not_run_is_refused(capsys: Capture, config: Path, old: str, 
     assert told in err
 
 
+def test_a_gateway_without_an_engine_has_no_messages_to_check(capsys: Capture, config: Path) -> None:
+    config.write_text("", "utf-8")
+    assert run(["config", "check", "--config", str(config)]) == 0
+    assert capsys.readouterr().out == f"{config}: ok\n"
+
+
 def test_a_header_that_no_engine_could_read_is_found_before_anything_is_sent(
     capsys: Capture, config: Path
 ) -> None:

@@ -84,6 +84,13 @@ async def test_listen_as_json_and_with_another_answer():
     assert second["problem"] == "MSH: does not begin with MSH"
 
 
+async def test_listen_answers_as_late_as_it_is_told():
+    async with listening("--answer", "late", "--delay", "0.05", "--count", "1") as (program, port):
+        assert b"MSA|AA|C/1" in await sent(port, MESSAGE)
+        await program.communicate()
+    assert program.returncode == 0
+
+
 async def test_listen_serves_tls_and_asks_for_certificates(tmp_path):
     house = authority(tmp_path / "house")
     (cert, key), (own, own_key) = house.issue("engine"), house.issue("gateway")

@@ -18,6 +18,7 @@ from gateway.protocols.mllp import frame
 from gateway.sinks.backoff import Backoff
 from gateway.sinks.hl7 import HL7Settings, HL7Sink
 from gateway.sinks.mllp_address import MllpAddress, mllp_address
+from gateway.sinks.mllp_link import connected
 from gateway.sinks.receiver import ANSWERS, Answer, Received, Receiver, Reply, late
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
@@ -673,6 +674,17 @@ async def test_a_receiver_that_talks_nonsense_is_left_and_tried_again(outbox, re
     async with delivering(outbox, receiver.port):
         await outbox.until("delivered")
     assert arrived(receiver) == ["C-1", "C-1"]
+
+
+async def test_txhl7_11_a_dead_peer_on_an_idle_connection_is_found_by_keep_alive(receiver):
+    async with connected(MllpAddress("127.0.0.1", receiver.port), 10) as link:
+        own = link._transport.get_extra_info("socket")  # noqa: SLF001  # nobody else shows it
+        assert own.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        idle, interval, probes = (
+            own.getsockopt(socket.IPPROTO_TCP, option)
+            for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        )
+    assert idle + interval * probes <= 90
 
 
 async def test_messages_wait_for_a_receiver_that_is_not_there_yet(outbox, events):
