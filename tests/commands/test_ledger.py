@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.commands.main import run
-from gateway.commands.studies import operator
+from gateway.commands.desk import operator
 from gateway.daemon.config import DATABASE
 from gateway.protocols.telemetry import TelemetryEvent
 from gateway.store.database import open_database
