@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Final
 
-from gateway.daemon.config import MqttSection
-from gateway.daemon.credentials import client_tls, secret
+from gateway.daemon.config import MqttSection, TlsSection
+from gateway.daemon.credentials import secret
+from gateway.daemon.engines import tls_files
 from gateway.errors import ConfigError
 from gateway.sinks.mqtt_connection import MqttSettings, broker_address
+from gateway.sinks.tls import client_context
 
 EMBEDDED: Final = "embedded"
 
@@ -16,12 +18,11 @@ def broker_settings(section: MqttSection) -> MqttSettings:
     host, port, tls = broker_address(section.url)
     if section.tls is not None and not tls:
         raise ConfigError("[mqtt.tls] is there, but url says mqtt://; write mqtts://host:port")
-    files = (section.tls.ca_file, section.tls.cert_file, section.tls.key_file) if section.tls else (None,) * 3
     path = section.password_file
     return MqttSettings(
         host=host,
         port=port,
         username=section.username,
         password=None if path is None else secret(Path(path), "password"),
-        tls=client_tls(*files) if tls else None,
+        tls=client_context(tls_files(section.tls or TlsSection())) if tls else None,
     )

@@ -48,13 +48,14 @@ def destination(section: Hl7Section) -> Destination:
 
 def _tls(address: MllpAddress, section: TlsSection | None) -> ssl.SSLContext | None:
     if address.secure:
-        return client_context(_files(section or TlsSection()))
+        return client_context(tls_files(section or TlsSection()))
     if section is not None:
         raise ConfigError("[hl7.tls] stands beside mllp://, which is not encrypted; write mllps://")
     return None
 
 
-def _files(section: TlsSection) -> TlsFiles:
+def tls_files(section: TlsSection) -> TlsFiles:
+    """The files that a section names."""
     ca_file, cert_file, key_file = (
         None if name is None else Path(name)
         for name in (section.ca_file, section.cert_file, section.key_file)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.commands.main import run
 from gateway.commands.desk import operator
+from gateway.commands.main import run
 from gateway.daemon.config import DATABASE
 from gateway.protocols.telemetry import TelemetryEvent
 from gateway.store.database import open_database

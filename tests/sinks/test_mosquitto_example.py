@@ -11,9 +11,9 @@ from typing import Any
 import aiomqtt
 import pytest
 
-from gateway.daemon.credentials import client_tls
 from gateway.errors import Unavailable
 from gateway.sinks.mqtt_connection import BrokerConnection, MqttSettings
+from gateway.sinks.tls import TlsFiles, client_context
 from tests.certificates import authority
 from tests.sinks.broker_side import PREFIX, STATUS, MemoryOutbox, running, said, until
 from tests.sinks.mosquitto import LOOPBACK, PASSWORDS, mosquitto
@@ -29,7 +29,7 @@ async def port(tmp_path: Path) -> AsyncIterator[int]:
 
 @pytest.fixture
 def tls() -> ssl.SSLContext:
-    return client_tls(str(authority().ca), None, None)
+    return client_context(TlsFiles(ca_file=authority().ca))
 
 
 @asynccontextmanager
@@ -138,7 +138,7 @@ async def attempt(settings: MqttSettings) -> None:
 
 
 async def test_a_broker_of_an_unknown_authority_is_refused(port: int) -> None:
-    stranger = client_tls(str(authority("stranger").ca), None, None)
+    stranger = client_context(TlsFiles(ca_file=authority("stranger").ca))
     with refused_because("certificate verify failed"):
         await attempt(settings(port, stranger))
 
@@ -179,7 +179,7 @@ async def test_where_the_broker_asks_for_it_a_certificate_takes_the_place_of_the
     tmp_path: Path, tls: ssl.SSLContext
 ) -> None:
     certificate, key = authority().certificate(GATEWAY)
-    ours = client_tls(str(authority().ca), str(certificate), str(key))
+    ours = client_context(TlsFiles(ca_file=authority().ca, cert_file=certificate, key_file=key))
     async with mosquitto(tmp_path, authority(), certificates_only=True) as port:
         nobody = {"username": None, "password": None}
         outbox = MemoryOutbox()
