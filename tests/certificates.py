@@ -39,7 +39,7 @@ class Authority:
         """TLS towards those whose certificates it signed."""
         return ssl.create_default_context(cafile=str(self.ca))
 
-    def certificate(self, name: str, alternative: str = "IP:127.0.0.1") -> tuple[Path, Path]:
+    def certificate(self, name: str, alternative: str = "IP:127.0.0.1", days: int = 2) -> tuple[Path, Path]:
         """The certificate of `name` (its common name) and its key, as files."""
         certificate, key = self.folder / f"{name}.crt", self.folder / f"{name}.key"
         if name not in self._made:
@@ -54,7 +54,7 @@ class Authority:
                 request,
                 *signed_by,
                 "-days",
-                "2",
+                days,
                 "-extfile",
                 extension,
                 "-out",

@@ -17,7 +17,7 @@ from gateway.protocols.mllp import frame
 from gateway.protocols.oru import MessageHeader
 from gateway.sinks.receiver import ANSWERS, Answer, Receiver
 from gateway.sinks.tls import TlsFiles, client_context, server_context
-from tests.engine_certificates import authority
+from tests.certificates import authority
 from tests.factories import reference
 
 MESSAGE = (
@@ -91,9 +91,9 @@ async def test_listen_answers_as_late_as_it_is_told():
     assert program.returncode == 0
 
 
-async def test_listen_serves_tls_and_asks_for_certificates(tmp_path):
-    house = authority(tmp_path / "house")
-    (cert, key), (own, own_key) = house.issue("engine"), house.issue("gateway")
+async def test_listen_serves_tls_and_asks_for_certificates():
+    house = authority("house")
+    (cert, key), (own, own_key) = house.certificate("engine"), house.certificate("gateway")
     arguments = ["--cert", str(cert), "--key", str(key), "--ca", str(house.ca), "--count", "1"]
     ours = client_context(TlsFiles(ca_file=house.ca, cert_file=own, key_file=own_key))
     async with listening(*arguments) as (program, port):
@@ -205,8 +205,8 @@ def test_send_needs_the_file(tmp_path, capsys):
 
 
 async def test_send_speaks_tls(tmp_path):
-    house = authority(tmp_path / "house")
-    cert, key = house.issue("engine")
+    house = authority("house")
+    cert, key = house.certificate("engine")
     (tmp_path / "m.hl7").write_bytes(MESSAGE)
     async with Receiver(tls=server_context(TlsFiles(cert_file=cert, key_file=key))) as receiver:
         program = await asyncio.create_subprocess_exec(

@@ -22,8 +22,8 @@ from gateway.store.database import open_database
 from gateway.store.journal import Journal, JournaledFact
 from gateway.store.outbox import ledger
 from gateway.store.visit import visit
+from tests.certificates import authority
 from tests.end_to_end.conftest import PERFORMED_AT, House, listening
-from tests.engine_certificates import authority
 from tests.factories import header, median
 
 DEADLINE_S = 30.0
@@ -114,8 +114,8 @@ async def test_what_was_left_is_worked_off_before_it_takes_input(tmp_path: Path)
 
 async def test_an_engine_is_spoken_to_in_tls_and_told_who_we_are(tmp_path: Path) -> None:
     await journaled(tmp_path, median("wrist"), ExamEnded(by="device"))
-    house = authority(tmp_path / "house")
-    server, own = house.issue("engine"), house.issue("gateway")
+    house = authority("house")
+    server, own = house.certificate("engine"), house.certificate("gateway")
     asking = server_context(TlsFiles(ca_file=house.ca, cert_file=server[0], key_file=server[1]))
 
     async with Receiver(tls=asking) as receiver:

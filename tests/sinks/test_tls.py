@@ -19,24 +19,24 @@ from gateway.sinks.mllp_address import MllpAddress
 from gateway.sinks.mllp_link import MllpLink, connected
 from gateway.sinks.receiver import Receiver
 from gateway.sinks.tls import TlsFiles, client_context, server_context
-from tests.engine_certificates import Authority, authority
+from tests.certificates import Authority, authority
 
 MESSAGE = b"MSH|^~\\&|EMG|LAB|||20261102||ORU^R01^ORU_R01|C-1|P|2.5.1\r"
 TIMEOUT_S = 10.0
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return authority(tmp_path_factory.mktemp("tls") / "house")
+def house() -> Authority:
+    return authority("house")
 
 
 @pytest.fixture(scope="module")
-def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return authority(tmp_path_factory.mktemp("tls") / "stranger")
+def stranger() -> Authority:
+    return authority("stranger")
 
 
-def files(by: Authority, name: str, *, trusted: Authority | None = None, **issue: object) -> TlsFiles:
-    cert, key = by.issue(name, **issue)  # type: ignore[arg-type]
+def files(by: Authority, name: str, *, trusted: Authority | None = None, **changes: object) -> TlsFiles:
+    cert, key = by.certificate(name, **changes)  # type: ignore[arg-type]
     return TlsFiles(cert_file=cert, key_file=key, ca_file=trusted.ca if trusted else None)
 
 
@@ -107,7 +107,7 @@ async def test_without_a_ca_file_the_system_s_authorities_count(server: TlsFiles
 
 
 async def test_a_server_of_another_name_is_refused(house: Authority) -> None:
-    other = server_context(files(house, "other", subject_name="DNS:engine.example"))
+    other = server_context(files(house, "other", alternative="DNS:engine.example"))
     async with Receiver(tls=other) as receiver:
         told = await refused(receiver.port, client_context(TlsFiles(ca_file=house.ca)))
     assert "IP address mismatch" in told
@@ -239,7 +239,7 @@ async def _gone(link: MllpLink) -> None:
 
 def test_files_that_cannot_be_used_are_named(tmp_path: Path, house: Authority, server: TlsFiles) -> None:
     assert server.cert_file is not None
-    other_key = house.issue("another")[1]
+    other_key = house.certificate("another")[1]
     noise = tmp_path / "noise.pem"
     noise.write_text("no certificate", "utf-8")
     cases = [
@@ -272,7 +272,7 @@ def test_a_key_that_everyone_can_read_is_refused(house: Authority) -> None:
 
 
 def test_a_key_with_a_password_is_refused_and_nobody_is_asked(tmp_path: Path, house: Authority) -> None:
-    cert, key = house.issue("locked")
+    cert, key = house.certificate("locked")
     locked = tmp_path / "locked.key"
     command = ["openssl", "pkcs8", "-topk8", "-in", key, "-out", locked, "-passout", "pass:swordfish"]
     subprocess.run(command, check=True, capture_output=True)
@@ -282,7 +282,7 @@ def test_a_key_with_a_password_is_refused_and_nobody_is_asked(tmp_path: Path, ho
 
 
 def test_certificate_and_key_may_stand_in_one_file(tmp_path: Path, house: Authority) -> None:
-    cert, key = house.issue("both")
+    cert, key = house.certificate("both")
     both = tmp_path / "both.pem"
     both.touch(0o600)
     both.write_bytes(cert.read_bytes() + key.read_bytes())
