@@ -103,10 +103,10 @@ def test_it_becomes_the_program_so_signals_are_the_programs(tmp_path: Path) -> N
     assert int(out) == program.pid
 
 
-def test_the_tests_and_their_arguments_go_to_pytest(tmp_path: Path) -> None:
+def test_the_tests_run_on_every_core_and_arguments_go_to_pytest_last(tmp_path: Path) -> None:
     here = checkout(tmp_path)
     code, out, _ = here.run("test", "-k", "two words")
-    assert (code, out) == (0, "-m pytest -k two words\n")
+    assert (code, out) == (0, "-m pytest --numprocesses auto --dist worksteal -k two words\n")
     assert any("requirements/dev.txt" in call for call in here.calls())
 
 
