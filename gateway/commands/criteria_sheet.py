@@ -47,7 +47,9 @@ response of two neighbouring recorded sites of one nerve, side and muscle.
 | conduction velocity | distance / (onset latency P - onset latency D) | 0.1 m/s | [ ] |
 
 Rounding comes before comparing, in decimals: an increase of exactly 30 % is 30.0. A value on a limit is judged
-as the source's inequality says, and flagged `on_the_limit` where what the marks are sure of spans the limit.
+as the source's inequality says. It is flagged `on_the_limit` where a limit lies within what the marks are sure of
+(`machine_points` for those of a machine, the 95 % interval for ours): any limit that the grading set compares
+the segment with, also one that alone would turn no grade.
 
 - **Whose marks.** Those of the cart where it sent any; quantities it did not send come from our own marks.
 - **Which recording of a site.** The last one flagged supramaximal, else the largest; at the same current the

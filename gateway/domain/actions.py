@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from gateway.domain.anatomy import Anatomy, Standing
+from gateway.domain.anatomy import Standing
 from gateway.domain.martin_gruber import TESTED_FROM
 from gateway.domain.recording import Modality, Recording, Side
 from gateway.domain.segments import Segment
@@ -46,13 +46,14 @@ class Action:
         return ":".join(parts)
 
 
-def wanted(segment: Segment, reasons: Sequence[str], anatomy: Anatomy) -> Iterator[Action]:
+def wanted(segment: Segment, reasons: Sequence[str]) -> Iterator[Action]:
     """What a finding with these reasons asks for, the most decisive first."""
     if segment.standing is Standing.CONTAMINATED:
-        yield from _edges(segment, anatomy)
-    for reason, ask in _ASKED.items():
-        if reason in reasons:
-            yield from ask(segment)
+        yield from _edges(segment)
+    if reasons:
+        for reason, ask in _ASKED.items():
+            if reason in reasons:
+                yield from ask(segment)
 
 
 def unique(actions: Iterable[Action]) -> tuple[Action, ...]:
@@ -90,10 +91,9 @@ def warm_limb(nerve: str, side: Side, recordings: tuple[Site, ...]) -> Action:
     )
 
 
-def _edges(segment: Segment, anatomy: Anatomy) -> Iterator[Action]:
-    sites = anatomy.missing_sites(segment.nerve, segment.distal_point, segment.proximal_point)
+def _edges(segment: Segment) -> Iterator[Action]:
     why = "the segment contains a compression site: stimulate at its edge to tell them apart"
-    for site in sites:
+    for site in segment.course.missing_sites:
         yield Action(
             code="record_site",
             nerve=segment.nerve,

@@ -1,15 +1,15 @@
-"""On the limit: whether a value is so near a limit that its uncertainty could turn the grade.
+"""On the limit: whether a value is so near a limit that another measurement of it might be beyond.
 
 A value on a limit is graded exactly as the source's inequality says; this only says how near it is. Near is
-within half the 95 % interval of the value, which for marks of a machine is a setting.
+within half the 95 % interval of the value, which for marks of a machine is a setting. Every limit counts that
+the grading set compares this segment with, also one that alone turns no grade: the comparison is unsure.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import product
 from typing import Final
 
 from gateway.domain.anatomy import Anatomy
 from gateway.domain.criteria import (
+    NOT_COMPARED,
     CriteriaSet,
     Floor,
     Grade,
@@ -17,8 +17,6 @@ from gateway.domain.criteria import (
     Measure,
     Rule,
     applicable,
-    measures,
-    outcome,
     percent_of_limit,
 )
 from gateway.domain.norms import NormTable
@@ -28,8 +26,6 @@ from gateway.domain.thresholds import Thresholds
 from gateway.domain.uncertainty import half_width
 
 _UNTOUCHED: Final = frozenset({Grade.EXCLUDED_SITE, Grade.NOT_LISTED})
-_BESIDE: Final[dict[str, float]] = {"amplitude_ratio": 0.001, "distal_amplitude_mv": 0.001}
-_PERCENT_BESIDE: Final = 0.1
 # Finer than any value: keeps the binary noise of a difference out of the comparison.
 _EXACT_DECIMALS: Final = 6
 _FINEST: Final = 1e-6
@@ -43,33 +39,28 @@ def on_the_limit(
     anatomy: Anatomy,
     thresholds: Thresholds,
 ) -> bool:
-    """Whether the grade `chosen` under `criteria` may be another within what the marks are sure of."""
+    """Whether a value that `criteria` compared to reach the grade `chosen` is near the limit."""
     if chosen.grade in _UNTOUCHED or segment.proximal.motor is None or segment.distal.motor is None:
         return False
-    rules = applicable(segment, criteria, anatomy) or ()
-    if any(_near_floor(segment, criteria.floor, norms, thresholds)):
+    if _near_floor(segment, criteria.floor, norms, thresholds):
         return True
-    beside = _beside(segment, rules, thresholds)
-    if not beside:
+    if not NOT_COMPARED.isdisjoint(chosen.reasons):  # something stands before the rules
         return False
-    values = measures(segment)
-    if chosen != outcome(rules, values):  # something stands before the rules
-        return False
-    moved = {name: [values[name], *others] for name, others in beside.items()}
-    others = (dict(zip(moved, other, strict=True)) for other in product(*moved.values()))
-    return any(outcome(rules, values | other).grade is not chosen.grade for other in others)
+    rules = applicable(segment, criteria, anatomy) or ()
+    return any(_near_a_limit(rule, segment, thresholds) for rule in rules)
 
 
-def _beside(segment: Segment, rules: Sequence[Rule], thresholds: Thresholds) -> dict[Measure, set[float]]:
-    """The limits that each measure may reach, and the values next to them."""
-    found: dict[Measure, set[float]] = {}
-    for rule in rules:
-        for entry in rule.conditions:
-            measure, limit = entry.quantity, entry.limit
-            value: float | None = getattr(segment, measure)
-            if value is not None and near(value, limit, uncertain_by(measure, segment, thresholds)):
-                step = _BESIDE.get(measure, _PERCENT_BESIDE)
-                found.setdefault(measure, set()).update((limit - step, limit, limit + step))
+def _near_a_limit(rule: Rule, segment: Segment, thresholds: Thresholds) -> bool:
+    """Whether a value is near a limit of `rule`; never where it is about distal responses of another size."""
+    found = False
+    for entry in rule.conditions:
+        value: float | None = getattr(segment, entry.quantity)
+        if value is None:
+            continue
+        is_near = near(value, entry.limit, uncertain_by(entry.quantity, segment, thresholds))
+        if entry.quantity == "distal_amplitude_mv" and not is_near and not entry.holds(value):
+            return False
+        found |= is_near
     return found
 
 
@@ -84,24 +75,32 @@ def near(value: float, limit: float, width: float) -> bool:
 def uncertain_by(measure: Measure, segment: Segment, thresholds: Thresholds) -> float:
     """Half the 95 % interval of what a condition asks about, in its unit."""
     if measure == "distal_amplitude_mv":
-        return _amplitude_width(segment)
+        return amplitude_width(segment)
     if measure == "amplitude_ratio":
         return segment.half_width("amplitude_reduction_percent", thresholds) / 100
     return segment.half_width(measure, thresholds)
 
 
-def _amplitude_width(segment: Segment) -> float:
-    """Half the 95 % interval of the distal amplitude; 0 where a machine marked it."""
+def amplitude_width(segment: Segment) -> float:
+    """Half the 95 % interval of the distal amplitude, mV; 0 where a machine marked it."""
     return half_width(segment.distal.error("amplitude_mv") or 0.0)
 
 
-def _near_floor(segment: Segment, floor: Floor, norms: NormTable, thresholds: Thresholds) -> Iterator[bool]:
-    amplitude, width = segment.distal_amplitude_mv, _amplitude_width(segment)
+def floor_points(segment: Segment, lower_limit_mv: float, thresholds: Thresholds) -> float:
+    """The same in percent of the lower limit of normal; a machine's points where it marked it."""
+    width = amplitude_width(segment)
+    return 100 * width / lower_limit_mv if width else thresholds.machine_points.value
+
+
+def _near_floor(segment: Segment, floor: Floor, norms: NormTable, thresholds: Thresholds) -> bool:
+    amplitude = segment.distal_amplitude_mv
     if amplitude is None:
-        return
-    if floor.amplitude_mv and width:
-        yield abs(amplitude - floor.amplitude_mv.limit) <= width
-    norm = norms.motor_norm(segment.nerve, segment.recording_site)
-    if floor.percent_of_lower_limit and norm and norm.amplitude_mv:
-        points = 100 * width / norm.amplitude_mv if width else thresholds.machine_points.value
-        yield near(percent_of_limit(amplitude, norm.amplitude_mv), floor.percent_of_lower_limit.limit, points)
+        return False
+    least, share = floor.amplitude_mv, floor.percent_of_lower_limit
+    if least and near(amplitude, least.limit, amplitude_width(segment)):
+        return True
+    norm = norms.motor_norm(segment.nerve, segment.recording_site) if share else None
+    if not share or norm is None or not norm.amplitude_mv:
+        return False
+    percent = percent_of_limit(amplitude, norm.amplitude_mv)
+    return near(percent, share.limit, floor_points(segment, norm.amplitude_mv, thresholds))

@@ -17,7 +17,7 @@ from gateway.domain.gates import Circumstances
 from gateway.domain.norms import NormTable, Status
 from gateway.domain.plausibility import Range, check_numbers
 from gateway.domain.recording import Recording
-from gateway.domain.rounding import quotient
+from gateway.domain.rounding import reduction_percent
 from gateway.domain.segments import Segment
 from gateway.domain.sensory import SensoryGrade, SensoryResult
 from gateway.domain.sites import Evoked
@@ -176,7 +176,7 @@ def _latencies(
         lengths = (recording.distance_to_recording_mm, recording.distance_mm)
         length_mm = next((length for length in lengths if length is not None), None)
         if length_mm is not None and abs(length_mm - norm.distance_mm) <= tolerance_mm:
-            above = quotient(100 * (latency_ms - norm.onset_latency_ms), norm.onset_latency_ms, 1)
+            above = 0.0 - reduction_percent(norm.onset_latency_ms, latency_ms)
             yield (recording.nerve, recording.side), above
 
 
@@ -201,7 +201,7 @@ def _velocities(eligible: Iterable[Segment], norms: NormTable) -> Iterator[tuple
         limit = norm.velocity_limit(*ends) if norm and not segment.inching else None
         velocity = segment.conduction_velocity_m_s
         if limit and velocity is not None and not segment.cold:
-            yield (segment.nerve, segment.side), quotient(100 * (limit - velocity), limit, 1)
+            yield (segment.nerve, segment.side), reduction_percent(limit, velocity)
 
 
 def _slow_velocity(study: _Study, criteria: DemyelinationCriteria) -> Iterator[NerveKey]:

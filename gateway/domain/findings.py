@@ -46,18 +46,17 @@ class Finding:
 def finding(
     segment: Segment,
     sets: Sequence[CriteriaSet],
-    grading: str,
+    grading: CriteriaSet,
     norms: NormTable,
     about: Circumstances,
 ) -> Finding:
-    """Grade `segment` under every set, and gate the grade of the set named `grading` to a finding."""
+    """Grade `segment` under every set, and gate the grade of the set that grades to a finding."""
     graded = grades(segment, sets, norms, about.anatomy)
-    chosen = graded[grading]
+    chosen = graded[grading.id]
     gated, gates = _gated(segment, chosen.grade, about)
-    criteria = next(entry for entry in sets if entry.id == grading)
-    near = on_the_limit(segment, criteria, chosen, norms, about.anatomy, about.thresholds)
+    near = on_the_limit(segment, grading, chosen, norms, about.anatomy, about.thresholds)
     limit = ("on_the_limit",) if near else ()
-    reasons = tuple(dict.fromkeys((*chosen.reasons, *gates, *_remarks(segment, about), *limit)))
+    reasons = tuple(dict.fromkeys((*chosen.reasons, *gates, *_remarks(segment), *limit)))
     return Finding(
         segment=segment,
         grades={name: entry.grade for name, entry in graded.items()},
@@ -66,7 +65,7 @@ def finding(
         gates=gates,
         doubts=_doubts(segment, graded.values(), about),
         reasons=reasons,
-        actions=unique(_asked(segment, chosen.grade, gated, reasons, about)),
+        actions=unique(_asked(segment, chosen.grade, gated, reasons)),
     )
 
 
@@ -94,7 +93,7 @@ def _gated(segment: Segment, chosen: Grade, about: Circumstances) -> tuple[Grade
     return (Grade.NOT_ASSESSABLE if doubtful else Grade.NONE), gates
 
 
-def _remarks(segment: Segment, about: Circumstances) -> Iterator[str]:
+def _remarks(segment: Segment) -> Iterator[str]:
     """What is said of a segment whatever its finding."""
     if segment.cold:
         yield "temperature_low"
@@ -102,16 +101,15 @@ def _remarks(segment: Segment, about: Circumstances) -> Iterator[str]:
     if segment.temporal_dispersion:
         yield "temporal_dispersion"
     falls = (segment.amplitude_reduction_percent or 0.0) > 0
-    points = segment.distal_point, segment.proximal_point
-    if falls and about.anatomy.falls_in_health(segment.nerve, *points):
+    if falls and segment.course.falls_in_health:
         yield f"{segment.nerve}_physiological"
 
 
-def _asked(segment: Segment, chosen: Grade, gated: Grade, reasons: Reasons, about: Circumstances) -> Asked:
+def _asked(segment: Segment, chosen: Grade, gated: Grade, reasons: Reasons) -> Asked:
     """What to record: to settle what is doubtful, nothing for what stands."""
     if chosen is Grade.NOT_LISTED or segment.standing is Standing.COMPRESSION_SITE:
         open_ = False
     else:
-        open_ = gated is not chosen or bool(_ANSWERABLE.intersection(reasons))
+        open_ = gated is not chosen or not _ANSWERABLE.isdisjoint(reasons)
     kept = [reason for reason in reasons if open_ or reason == "electrode_drift"]
-    yield from wanted(segment, kept, about.anatomy)
+    yield from wanted(segment, kept)

@@ -66,9 +66,9 @@ class MedianOverUlnar:
         return stated is False or any(entry.flagged(name) for name in NOT_A_PLATEAU)
 
 
-def concerns(segment: Segment, ends: tuple[str, str]) -> bool:
+def concerns(segment: Segment) -> bool:
     """Whether an anastomosis could imitate a block here: the ulnar forearm, inching included."""
-    return segment.nerve == _NERVE and ends == _FOREARM
+    return segment.nerve == _NERVE and segment.course.ends == _FOREARM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final, Literal, TypedDict
 
-from gateway.domain.anatomy import Anatomy, SitePoint, Standing
+from gateway.domain.anatomy import Anatomy, Course, SitePoint, Standing
 from gateway.domain.recording import Modality, MotorMarks, Recording, Side
 from gateway.domain.rounding import RATIO_DECIMALS, VELOCITY_DECIMALS, half_up, quotient, reduction_percent
 from gateway.domain.shapes import costimulation
@@ -55,7 +55,9 @@ class Segment:
     recording_site: str
     distal: Evoked
     proximal: Evoked
-    standing: Standing
+    distal_point: SitePoint
+    proximal_point: SitePoint
+    course: Course
     crossover: bool = False
     amplitude_ratio: float | None = None
     amplitude_reduction_percent: float | None = None
@@ -67,17 +69,16 @@ class Segment:
     cold: bool | None = None
     notes: tuple[str, ...] = ()
     standard_errors: Mapping[str, float] = field(default_factory=dict)
-    distal_point: SitePoint = field(init=False, compare=False)
-    proximal_point: SitePoint = field(init=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "distal_point", point(self.distal.recording))
-        object.__setattr__(self, "proximal_point", point(self.proximal.recording))
 
     def half_width(self, change: Change, thresholds: Thresholds) -> float:
         """Half of the 95 % interval of a change, in percentage points; a machine's where it marked an end."""
         error = self.standard_errors.get(change)
         return thresholds.machine_points.value if error is None else half_width(error)
+
+    @property
+    def standing(self) -> Standing:
+        """Whether it may count as a site of block."""
+        return self.course.standing
 
     @property
     def distal_amplitude_mv(self) -> float | None:
@@ -141,6 +142,7 @@ def segments(sites: Sequence[Evoked], anatomy: Anatomy, thresholds: Thresholds) 
 def compare(distal: Evoked, proximal: Evoked, anatomy: Anatomy, thresholds: Thresholds) -> Segment:
     """The segment between two sites; quantities that cannot be computed are None, with a note."""
     recording = distal.recording
+    points = point(recording), point(proximal.recording)
     changes = _changes(distal, proximal, thresholds)
     larger = _larger(changes.get("amplitude_reduction_percent"), thresholds)
     return Segment(
@@ -149,7 +151,9 @@ def compare(distal: Evoked, proximal: Evoked, anatomy: Anatomy, thresholds: Thre
         recording_site=recording.recording_site,
         distal=distal,
         proximal=proximal,
-        standing=anatomy.standing(recording.nerve, point(recording), point(proximal.recording)),
+        distal_point=points[0],
+        proximal_point=points[1],
+        course=anatomy.course(recording.nerve, *points),
         crossover=not anatomy.supplies(recording.nerve, recording.recording_site),
         cold=_cold(recording, proximal.recording, anatomy, thresholds),
         notes=tuple(_notes(distal, proximal, larger=larger)),

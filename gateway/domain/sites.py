@@ -80,7 +80,9 @@ def evoked(recording: Recording, settings: MarkerSettings) -> Evoked:
     marking = _NOT_MARKED if curve is None else mark(curve, recording.modality, settings)
     graded, quality = marking.response, marking.quality
     filled: tuple[str, ...] = ()
-    if device is not None:
+    if curve is None:
+        graded = device
+    elif device is not None:
         graded, filled = _filled(device, marking.response)
         quality = (*quality, *disagreements(device, marking, settings))
     if recording.signal_status is not None:
@@ -110,7 +112,7 @@ def _sent_any(device: Response | None) -> bool:
     """Whether the machine marked anything, be it that there was no response."""
     if device is None or isinstance(device, NoResponse):
         return device is not None
-    return any(getattr(device, name) is not None for name in device.__slots__)
+    return bool(marked(device))
 
 
 def _filled(device: Response, ours: Response | None) -> tuple[Response, tuple[str, ...]]:

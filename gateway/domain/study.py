@@ -249,6 +249,8 @@ def _stated(clinical: ClinicalFacts, statement: ClinicalStated) -> ClinicalFacts
 
 def completed(recording: Recording, details: Sequence[DetailStated]) -> Recording:
     """The recording with what was stated where the cart recorded nothing; the latest word counts."""
+    if not details:
+        return recording
     stated: dict[str, float | bool | None] = {}
     for detail in details:
         if detail.names(recording):
