@@ -61,7 +61,9 @@ the segment with, also one that alone would turn no grade.
 _CONTAMINATED: Final = """\
 A longer segment that contains a whole excluded one is contaminated: it does not count either, and the missing
 site is asked for. A site on the edge lies outside. A nerve stimulated over a muscle of another nerve shows an
-anastomosis; it is not listed by any set."""
+anastomosis; it is not listed by any set. A site off the course of a nerve (behind the lateral malleolus) bounds
+no segment: where the knee answers more than the ankle, a response from there over the same muscle shows an
+accessory fibular nerve, none excludes it."""
 
 _STEPS: Final = """\
 ## In which order

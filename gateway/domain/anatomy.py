@@ -45,13 +45,16 @@ class NamedSegment:
 class Nerve:
     """One nerve; `sites` are its motor stimulation sites, distal to proximal, empty for a sensory nerve.
 
-    Between the sites of `excluded` it is commonly compressed, between those of `physiological` its response
-    falls in health. `muscles` are those it supplies; over another's it is stimulated to find an anastomosis.
+    `accessory_sites` lie off its course, where a branch that not everybody has is stimulated: no segment ends
+    there. Between the sites of `excluded` it is commonly compressed, between those of `physiological` its
+    response falls in health. `muscles` are those it supplies; over another's it is stimulated to find an
+    anastomosis.
     """
 
     limb: str
     mdc: str | None = None
     sites: tuple[str, ...] = ()
+    accessory_sites: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     excluded: tuple[NamedSegment, ...] = ()
     physiological: tuple[NamedSegment, ...] = ()
@@ -61,11 +64,16 @@ class Nerve:
     def __post_init__(self) -> None:
         _check_mdc(self.mdc)
         check_name(self.limb, ("upper", "lower"), "limb", "limb")
-        if len(set(self.sites)) < len(self.sites):
+        if len(set(self.motor_sites)) < len(self.motor_sites):
             raise DataError("names a site twice", "sites")
         for kind, entries in (("excluded", self.excluded), ("physiological", self.physiological)):
             for index, entry in enumerate(entries):
                 _check_neighbours(entry, self.sites, f"{kind}[{index}]")
+
+    @property
+    def motor_sites(self) -> tuple[str, ...]:
+        """Every motor stimulation site, those off its course last."""
+        return (*self.sites, *self.accessory_sites)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +151,7 @@ class Anatomy:
         elif not nerve.sites:
             raise DataError(f"the {name} nerve has no motor stimulation sites", "nerve")
         else:
-            _among("stimulation_site", recording.stimulation_site, nerve.sites)
+            _among("stimulation_site", recording.stimulation_site, nerve.motor_sites)
             _among("recording_site", recording.recording_site, tuple(self.muscles))
         return recording if name == recording.nerve else replace(recording, nerve=name)
 
@@ -162,12 +170,12 @@ class Anatomy:
     @property
     def sites(self) -> tuple[str, ...]:
         """Every stimulation and recording site by name, motor and sensory, each once."""
-        motor = (site for nerve in self.nerves.values() for site in nerve.sites)
+        motor = (site for nerve in self.nerves.values() for site in nerve.motor_sites)
         return tuple(dict.fromkeys((*motor, *self.sensory_stimulation_sites, *self.sensory_recording_sites)))
 
     def order(self, nerve: str, point: SitePoint) -> tuple[int, float]:
-        """A key that sorts the stimulation points of a nerve from distal to proximal."""
-        index = self.nerves[nerve].sites.index(point.site)
+        """A key that sorts the stimulation points of a nerve from distal to proximal, accessory ones last."""
+        index = self.nerves[nerve].motor_sites.index(point.site)
         return index, -1.0 if point.position_mm is None else point.position_mm
 
     def course(self, nerve: str, distal: SitePoint, proximal: SitePoint) -> Course:

@@ -65,7 +65,7 @@ def finding(
         gates=gates,
         doubts=_doubts(segment, graded.values(), about),
         reasons=reasons,
-        actions=unique(_asked(segment, chosen.grade, gated, reasons)),
+        actions=unique(_asked(segment, chosen.grade, gated, reasons, about)),
     )
 
 
@@ -105,11 +105,11 @@ def _remarks(segment: Segment) -> Iterator[str]:
         yield f"{segment.nerve}_physiological"
 
 
-def _asked(segment: Segment, chosen: Grade, gated: Grade, reasons: Reasons) -> Asked:
+def _asked(segment: Segment, chosen: Grade, gated: Grade, reasons: Reasons, about: Circumstances) -> Asked:
     """What to record: to settle what is doubtful, nothing for what stands."""
     if chosen is Grade.NOT_LISTED or segment.standing is Standing.COMPRESSION_SITE:
         open_ = False
     else:
         open_ = gated is not chosen or not _ANSWERABLE.isdisjoint(reasons)
     kept = [reason for reason in reasons if open_ or reason == "electrode_drift"]
-    yield from wanted(segment, kept)
+    yield from wanted(segment, kept, about)

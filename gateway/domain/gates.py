@@ -13,7 +13,6 @@ from typing import Final
 from gateway.domain.anatomy import Anatomy
 from gateway.domain.martin_gruber import Crossover, MedianOverUlnar, concerns, crossover
 from gateway.domain.segments import Segment
-from gateway.domain.sites import NOT_A_PLATEAU
 from gateway.domain.study import ClinicalFacts
 from gateway.domain.thresholds import Thresholds
 
@@ -39,9 +38,7 @@ Gate = Callable[[Segment, Circumstances], str | None]
 
 def submaximal(segment: Segment, _: Circumstances) -> str | None:
     """Whether the proximal stimulus is known not to have reached all fibres."""
-    stated = segment.proximal.recording.stimulus.supramaximal
-    growing = any(segment.proximal.flagged(name) for name in NOT_A_PLATEAU)
-    return "submaximal" if growing or stated is False else None
+    return "submaximal" if segment.proximal.submaximal else None
 
 
 def unproven(segment: Segment, _: Circumstances) -> str | None:

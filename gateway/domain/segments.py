@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final, Literal, TypedDict
 
+from gateway.domain.accessory import accessory_branch
 from gateway.domain.anatomy import Anatomy, Course, SitePoint, Standing
 from gateway.domain.recording import Modality, MotorMarks, Recording, Side
 from gateway.domain.rounding import RATIO_DECIMALS, VELOCITY_DECIMALS, half_up, quotient, reduction_percent
@@ -114,17 +115,27 @@ def motor_sites(
             sites = series.setdefault(entry.recording.recording_site, {})
             sites.setdefault(point(entry.recording), []).append(entry)
     muscles = sorted(series, key=list(anatomy.muscles).index)
-    return {
-        muscle: list(_compared_by_shape([used(e, thresholds) for e in _in_order(series[muscle], anatomy)]))
-        for muscle in muscles
-    }
+    return {muscle: _used_sites(series[muscle], anatomy, thresholds) for muscle in muscles}
 
 
-def _in_order(sites: Mapping[SitePoint, list[Evoked]], anatomy: Anatomy) -> list[list[Evoked]]:
-    """The series of one muscle, distal to proximal."""
-    return [
-        sites[where] for where in sorted(sites, key=lambda p: anatomy.order(sites[p][0].recording.nerve, p))
-    ]
+def _used_sites(
+    series: Mapping[SitePoint, list[Evoked]], anatomy: Anatomy, thresholds: Thresholds
+) -> list[Evoked]:
+    """The used recording of each site of one muscle, distal to proximal, then accessory ones."""
+    in_order = sorted(series, key=lambda p: anatomy.order(series[p][0].recording.nerve, p))
+    sites = [used(series[where], thresholds) for where in in_order]
+    along, accessory = _on_course(sites, anatomy)
+    return [*_compared_by_shape(along), *accessory]
+
+
+def _on_course(sites: Iterable[Evoked], anatomy: Anatomy) -> tuple[list[Evoked], list[Evoked]]:
+    """The sites along the nerve, and those off its course."""
+    along: list[Evoked] = []
+    accessory: list[Evoked] = []
+    for entry in sites:
+        off = entry.recording.stimulation_site in anatomy.nerves[entry.recording.nerve].accessory_sites
+        (accessory if off else along).append(entry)
+    return along, accessory
 
 
 def _compared_by_shape(sites: Sequence[Evoked]) -> Iterator[Evoked]:
@@ -135,8 +146,17 @@ def _compared_by_shape(sites: Sequence[Evoked]) -> Iterator[Evoked]:
 
 
 def segments(sites: Sequence[Evoked], anatomy: Anatomy, thresholds: Thresholds) -> tuple[Segment, ...]:
-    """Each pair of neighbouring sites of one nerve, side and muscle, given distal to proximal."""
-    return tuple(compare(distal, proximal, anatomy, thresholds) for distal, proximal in pairwise(sites))
+    """Each pair of neighbouring sites of one nerve, side and muscle, given distal to proximal.
+
+    Where the most distal response is the smaller one, what an accessory site shows is noted.
+    """
+    along, accessory = _on_course(sites, anatomy)
+    found = tuple(compare(distal, proximal, anatomy, thresholds) for distal, proximal in pairwise(along))
+    branch = accessory_branch(accessory)
+    if branch is None or not found or "proximal_larger" not in found[0].notes:
+        return found
+    note = f"accessory_{found[0].nerve}_{'demonstrated' if branch else 'excluded'}"
+    return (replace(found[0], notes=(*found[0].notes, note)), *found[1:])
 
 
 def compare(distal: Evoked, proximal: Evoked, anatomy: Anatomy, thresholds: Thresholds) -> Segment:

@@ -26,7 +26,7 @@ from gateway.domain.recording import (
 from gateway.domain.rounding import reduction_percent
 from gateway.domain.thresholds import Thresholds
 
-# What shows that not all fibres were stimulated, whatever is stated.
+# What shows that not all fibres were stimulated.
 NOT_A_PLATEAU: Final = ("submaximal_series", "supramaximal_contradicted")
 _NOT_MARKED: Final = Marking(response=None)
 
@@ -57,6 +57,11 @@ class Evoked:
     def flagged(self, name: str) -> bool:
         """Whether a quality entry of this name stands against the recording."""
         return name in [entry.name for entry in self.quality]
+
+    @property
+    def submaximal(self) -> bool:
+        """Whether the stimulus is known not to have reached all fibres, whatever is stated."""
+        return self.recording.stimulus.supramaximal is False or any(map(self.flagged, NOT_A_PLATEAU))
 
     @property
     def motor(self) -> MotorMarks | None:

@@ -38,6 +38,8 @@ REASONS: Final[Mapping[str, str]] = {
     # remarks
     "temperature_low": "limb cold",
     "proximal_larger": "proximal response larger than the distal one",
+    "accessory_fibular_demonstrated": "accessory fibular nerve demonstrated",
+    "accessory_fibular_excluded": "no accessory fibular nerve",
     "electrode_drift": "response changed at the same current",
     "temporal_dispersion": "temporal dispersion",
     "on_the_limit": "on the limit",
