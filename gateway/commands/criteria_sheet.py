@@ -289,7 +289,7 @@ def _stratum(stratum: Stratum | None) -> str:
 def _differential(lists: Sequence[DemyelinationCriteria]) -> Iterator[str]:
     yield _DEMYELINATION
     for entry in lists:
-        tibial = entry.tibial_dispersion_percent
+        tibial, least = entry.tibial_dispersion_percent, entry.dispersion_distal_percent
         rows = [
             ("distal latency", f">= {entry.latency_above_percent:g} % above the norm table's limit"),
             ("velocity", f">= {entry.velocity_below_percent:g} % below the norm table's limit"),
@@ -297,7 +297,8 @@ def _differential(lists: Sequence[DemyelinationCriteria]) -> Iterator[str]:
             (
                 "dispersion",
                 f"duration increase > {entry.dispersion_percent:g} %"
-                + (f" (tibial >= {tibial:g} %)" if tibial else ""),
+                + (f" (tibial >= {tibial:g} %)" if tibial else "")
+                + (f", distal amplitude >= {least:g} % of the lower limit (unverified)" if least else ""),
             ),
         ]
         op = ">=" if entry.duration_at_limit_counts else ">"

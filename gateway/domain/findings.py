@@ -100,8 +100,8 @@ def _remarks(segment: Segment) -> Iterator[str]:
     yield from segment.notes
     if segment.temporal_dispersion:
         yield "temporal_dispersion"
-    falls = (segment.amplitude_reduction_percent or 0.0) > 0
-    if falls and segment.course.falls_in_health:
+    falls = (segment.amplitude_reduction_percent or 0.0, segment.area_reduction_percent or 0.0)
+    if segment.course.falls_in_health and max(falls) > 0:
         yield f"{segment.nerve}_physiological"
 
 
