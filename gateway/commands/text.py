@@ -11,6 +11,7 @@ from gateway.commands.tables import LEGEND, motor_tables, sensory_study, sensory
 from gateway.commands.terminal import printable, wrapped
 from gateway.domain.actions import Action, Site
 from gateway.domain.assessment import quality_object
+from gateway.domain.boundary import limits_near
 from gateway.domain.criteria import BLOCKS, Grade
 from gateway.domain.derivation import Step, disagreement, lines, segment_derivation, sensory_derivation
 from gateway.domain.derivation.changes import place
@@ -24,6 +25,7 @@ from gateway.domain.sites import Evoked
 from gateway.domain.wording import (
     GRADES,
     MIMICS,
+    QUANTITIES,
     action,
     amendment,
     caveats,
@@ -77,7 +79,13 @@ def _tables(examination: Examination, judging: Judging) -> Iterator[Sequence[str
 
 def _quality_lines(recordings: Sequence[Evoked]) -> Iterator[str]:
     """What is wrong with the signals, a line an entry; nothing where nothing is."""
-    entries = [(_recorded(evoked), entry) for evoked in recordings for entry in evoked.quality]
+    entries = [
+        (_recorded(evoked), entry)
+        for evoked in recordings
+        for entry in evoked.quality
+        # stands in the table, and there is nothing more to do
+        if not (entry.name == "response_absent" and evoked.recording.stimulus.supramaximal)
+    ]
     if entries:
         yield "Signal quality"
         for where, entry in entries:
@@ -110,12 +118,13 @@ def _quality(entry: Quality) -> str:
 
 
 def _findings(examination: Examination, judging: Judging, *, explain: bool) -> Iterator[str]:
-    """A line each: what was found by which set, by which numbers, why; sets that disagree in a second one."""
+    """A line each: what was found, by which numbers, why; below it which limit is near, and other sets."""
     reference = judging.reference
     if examination.findings or examination.sensory:
-        yield "Findings"
+        yield f"Findings under {reference.grading}"
     for entry in examination.findings:
-        yield from wrapped(_finding(entry, reference.grading))
+        yield from wrapped(_finding(entry))
+        yield from _on_the_limit(entry, judging)
         yield from _disagreement(entry, reference)
         yield from _explained(explained(entry, judging) if explain else ())
     for result in examination.sensory:
@@ -134,20 +143,33 @@ def _explained(steps: Sequence[Step]) -> Iterator[str]:
         yield from wrapped(step, " " * 6)
 
 
-def _finding(entry: Finding, grading: str) -> str:
+def _finding(entry: Finding) -> str:
     segment = entry.segment
     where = f"{_over(segment.distal.recording)}, {place(segment.distal)} to {place(segment.proximal)}"
-    found = f"{GRADES[entry.finding]} under {grading}"
+    found = GRADES[entry.finding]
     if entry.finding is not entry.chosen.grade:
-        found = f"{GRADES[entry.finding]}, by its numbers {GRADES[entry.chosen.grade]} under {grading}"
+        found = f"{found}, by its numbers {GRADES[entry.chosen.grade]}"
     changes = (
         ("amplitude", segment.amplitude_reduction_percent, -1),
         ("area", segment.area_reduction_percent, -1),
         ("duration", segment.duration_increase_percent, 1),
     )
-    numbers = ", ".join(f"{name} {_change(percent, sign)}" for name, percent, sign in changes)
-    why = f"; {reasons(entry.reasons)}" if entry.reasons else ""
-    return f"{_sign(entry.finding)} {where}: {found}; {numbers}{why}"
+    known = any(percent is not None for _, percent, _ in changes)
+    numbers = ", ".join(f"{name} {_change(percent, sign)}" for name, percent, sign in changes if known)
+    said = "; ".join(filter(None, (found, numbers, reasons(entry.reasons))))
+    return f"{_sign(entry.finding)} {where}: {said}"
+
+
+def _on_the_limit(entry: Finding, judging: Judging) -> Iterator[str]:
+    """Which value is near which limit."""
+    if "on_the_limit" not in entry.reasons:
+        return
+    reference, about = judging.reference, judging.about
+    found = limits_near(
+        entry.segment, reference.grading_set, entry.chosen, judging.norms, about.anatomy, about.thresholds
+    )
+    limits = (f"{QUANTITIES[measure]}, limit {limit:g}" for measure, limit in dict.fromkeys(found))
+    yield from wrapped(f"on the limit: {'; '.join(limits)}", " " * 4)
 
 
 def _sign(finding: Grade) -> str:

@@ -5,7 +5,8 @@ within half the 95 % interval of the value, which for marks of a machine is a se
 the grading set compares this segment with, also one that alone turns no grade: the comparison is unsure.
 """
 
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Final, Literal
 
 from gateway.domain.anatomy import Anatomy
 from gateway.domain.criteria import (
@@ -31,6 +32,9 @@ _EXACT_DECIMALS: Final = 6
 _FINEST: Final = 1e-6
 
 
+Near = tuple[Measure | Literal["percent_of_lower_limit"], float]  # what is near a limit, and the limit
+
+
 def on_the_limit(
     segment: Segment,
     criteria: CriteriaSet,
@@ -40,27 +44,38 @@ def on_the_limit(
     thresholds: Thresholds,
 ) -> bool:
     """Whether a value that `criteria` compared to reach the grade `chosen` is near the limit."""
+    near_one = next(limits_near(segment, criteria, chosen, norms, anatomy, thresholds), None)
+    return near_one is not None
+
+
+def limits_near(
+    segment: Segment,
+    criteria: CriteriaSet,
+    chosen: Graded,
+    norms: NormTable,
+    anatomy: Anatomy,
+    thresholds: Thresholds,
+) -> Iterator[Near]:
+    """Every limit that a value is near, the floor's first; one that several rules ask for comes again."""
     if chosen.grade in _UNTOUCHED or segment.proximal.motor is None or segment.distal.motor is None:
-        return False
-    if _near_floor(segment, criteria.floor, norms, thresholds):
-        return True
-    if not NOT_COMPARED.isdisjoint(chosen.reasons):  # something stands before the rules
-        return False
-    rules = applicable(segment, criteria, anatomy) or ()
-    return any(_near_a_limit(rule, segment, thresholds) for rule in rules)
+        return
+    yield from _floors_near(segment, criteria.floor, norms, thresholds)
+    if NOT_COMPARED.isdisjoint(chosen.reasons):  # else something stands before the rules
+        for rule in applicable(segment, criteria, anatomy) or ():
+            yield from _rule_near(rule, segment, thresholds)
 
 
-def _near_a_limit(rule: Rule, segment: Segment, thresholds: Thresholds) -> bool:
-    """Whether a value is near a limit of `rule`; never where it is about distal responses of another size."""
-    found = False
+def _rule_near(rule: Rule, segment: Segment, thresholds: Thresholds) -> Sequence[Near]:
+    """The limits of `rule` that a value is near; none where it is about distal responses of another size."""
+    found: list[Near] = []
     for entry in rule.conditions:
         value: float | None = getattr(segment, entry.quantity)
         if value is None:
             continue
-        is_near = near(value, entry.limit, uncertain_by(entry.quantity, segment, thresholds))
-        if entry.quantity == "distal_amplitude_mv" and not is_near and not entry.holds(value):
-            return False
-        found |= is_near
+        if near(value, entry.limit, uncertain_by(entry.quantity, segment, thresholds)):
+            found.append((entry.quantity, entry.limit))
+        elif entry.quantity == "distal_amplitude_mv" and not entry.holds(value):
+            return ()
     return found
 
 
@@ -92,15 +107,15 @@ def floor_points(segment: Segment, lower_limit_mv: float, thresholds: Thresholds
     return 100 * width / lower_limit_mv if width else thresholds.machine_points.value
 
 
-def _near_floor(segment: Segment, floor: Floor, norms: NormTable, thresholds: Thresholds) -> bool:
+def _floors_near(segment: Segment, floor: Floor, norms: NormTable, thresholds: Thresholds) -> Iterator[Near]:
     amplitude = segment.distal_amplitude_mv
     if amplitude is None:
-        return False
+        return
     least, share = floor.amplitude_mv, floor.percent_of_lower_limit
     if least and near(amplitude, least.limit, amplitude_width(segment)):
-        return True
+        yield "distal_amplitude_mv", least.limit
     norm = norms.motor_norm(segment.nerve, segment.recording_site) if share else None
-    if not share or norm is None or not norm.amplitude_mv:
-        return False
-    percent = percent_of_limit(amplitude, norm.amplitude_mv)
-    return near(percent, share.limit, floor_points(segment, norm.amplitude_mv, thresholds))
+    if share and norm and norm.amplitude_mv:
+        points = floor_points(segment, norm.amplitude_mv, thresholds)
+        if near(percent_of_limit(amplitude, norm.amplitude_mv), share.limit, points):
+            yield "percent_of_lower_limit", share.limit
