@@ -249,16 +249,16 @@ def _caveats(codes: Sequence[str]) -> Iterator[str]:
 
 def segment_line(segment: Mapping[str, Any]) -> str:
     """One entry of `segments` in one line: what was found, by which numbers."""
-    why = f"  ({', '.join(segment['reasons'])})" if segment["reasons"] else ""
+    why = f"  ({reasons(segment['reasons'])})" if segment["reasons"] else ""
     mark = "▲" if segment["finding"] in BLOCKS else " "
-    over = f"{segment['side']} {segment['nerve']} {segment['recording_site']}"
+    over = f"{segment['side']} {plain(segment['nerve'])} {site(segment['recording_site'])}"
     numbers = (
         f"amplitude {_change(segment['amplitude_reduction_percent'], -1)}, "
         f"area {_change(segment['area_reduction_percent'], -1)}, "
         f"duration {_change(segment['duration_increase_percent'], 1)}"
     )
-    sites = f"{segment['distal_site']} to {segment['proximal_site']}"
-    return f"{mark} {over}, {sites}: {segment['finding'].replace('_', ' ')}; {numbers}{why}"
+    sites = f"{site(segment['distal_site'])} to {site(segment['proximal_site'])}"
+    return f"{mark} {over}, {sites}: {plain(segment['finding'])}; {numbers}{why}"
 
 
 def _change(percent: float | None, sign: int) -> str:

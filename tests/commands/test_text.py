@@ -445,14 +445,14 @@ def test_a_loss_is_shown_as_a_fall(reduction: float | None, shown: str) -> None:
         "distal_site": "wrist",
         "proximal_site": "below_elbow",
         "finding": "none",
-        "reasons": ["duration_missing"],
+        "reasons": ["on_the_limit"],
         "amplitude_reduction_percent": reduction,
         "area_reduction_percent": reduction,
         "duration_increase_percent": None,
     }
     assert segment_line(segment) == (
-        "  right ulnar adm, wrist to below_elbow: none;"
-        f" amplitude {shown}, area {shown}, duration not known  (duration_missing)"
+        "  right ulnar ADM, wrist to below elbow: none;"
+        f" amplitude {shown}, area {shown}, duration not known  (on the limit)"
     )
 
 
