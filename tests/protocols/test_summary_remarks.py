@@ -1,5 +1,7 @@
 """The remarks on the grade of support: what a system that reads HL7 alone is told beside the values."""
 
+from dataclasses import replace
+
 from gateway.domain.recording import Recording, SensoryMarks, Side
 from gateway.domain.study import ClinicalFacts
 from gateway.pipeline.stages import assessment
@@ -50,6 +52,12 @@ def test_lists_for_cidp_are_named_where_an_item_is_met() -> None:
 
 def test_how_far_the_examination_has_come() -> None:
     assert remarks(*pair(*MEDIAN), sensory())["Complete examination"] == "3 of 34 recordings made"
+
+
+def test_without_a_plan_nothing_is_counted() -> None:
+    whole = replace(assessment(examined(*pair(*MEDIAN)), reference()), checklist=())
+
+    assert not any(remark.startswith("Complete") for remark in summary_remarks(whole))
 
 
 def test_what_has_nothing_to_say_is_not_sent_and_every_label_is_documented() -> None:
