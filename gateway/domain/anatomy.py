@@ -175,8 +175,9 @@ class Anatomy:
 
     def order(self, nerve: str, point: SitePoint) -> tuple[int, float]:
         """A key that sorts the stimulation points of a nerve from distal to proximal, accessory ones last."""
-        index = self.nerves[nerve].motor_sites.index(point.site)
-        return index, -1.0 if point.position_mm is None else point.position_mm
+        entry = self.nerves[nerve]
+        sites = entry.sites if point.site in entry.sites else entry.motor_sites
+        return sites.index(point.site), -1.0 if point.position_mm is None else point.position_mm
 
     def course(self, nerve: str, distal: SitePoint, proximal: SitePoint) -> Course:
         """What is known of the nerve between two of its stimulation points.

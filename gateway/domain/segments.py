@@ -128,14 +128,13 @@ def _used_sites(
     return [*_compared_by_shape(along), *accessory]
 
 
-def _on_course(sites: Iterable[Evoked], anatomy: Anatomy) -> tuple[list[Evoked], list[Evoked]]:
-    """The sites along the nerve, and those off its course."""
-    along: list[Evoked] = []
-    accessory: list[Evoked] = []
-    for entry in sites:
-        off = entry.recording.stimulation_site in anatomy.nerves[entry.recording.nerve].accessory_sites
-        (accessory if off else along).append(entry)
-    return along, accessory
+def _on_course(sites: Sequence[Evoked], anatomy: Anatomy) -> tuple[Sequence[Evoked], Sequence[Evoked]]:
+    """The sites along one nerve, and those off its course."""
+    off = anatomy.nerves[sites[0].recording.nerve].accessory_sites if sites else ()
+    if not off:
+        return sites, ()
+    along = [entry for entry in sites if entry.recording.stimulation_site not in off]
+    return along, [entry for entry in sites if entry.recording.stimulation_site in off]
 
 
 def _compared_by_shape(sites: Sequence[Evoked]) -> Iterator[Evoked]:
@@ -242,7 +241,7 @@ def _changes(distal: Evoked, proximal: Evoked, thresholds: Thresholds) -> _Chang
         "duration_increase_percent": duration,
         "temporal_dispersion": None if duration is None else duration > thresholds.dispersion_percent.value,
         "conduction_velocity_m_s": velocity,
-        "standard_errors": dict(_standard_errors(distal, proximal, velocity)),
+        "standard_errors": _standard_errors(distal, proximal, velocity),
     }
 
 
@@ -280,21 +279,23 @@ def _velocity(near: MotorMarks, far: MotorMarks, length_mm: float | None) -> flo
     return quotient(length_mm, difference_ms, VELOCITY_DECIMALS) if difference_ms > 0 else None
 
 
-def _standard_errors(distal: Evoked, proximal: Evoked, velocity: float | None) -> Iterator[tuple[str, float]]:
+def _standard_errors(distal: Evoked, proximal: Evoked, velocity: float | None) -> dict[str, float]:
     """The standard error of each change whose two quantities are ours; the distance is taken as exact.
 
     With s the standard errors of P and D: of P / D (times 100: of a percentage) P / D sqrt((sP/P)^2 +
     (sD/D)^2); of a velocity v sqrt(sP^2 + sD^2) / (P - D), P and D the onset latencies.
     """
+    errors: dict[str, float] = {}
     if not distal.errors or not proximal.errors:
-        return
+        return errors
     for change, quantity, factor in _COMPARED:
         near, far = _measured(distal, quantity), _measured(proximal, quantity)
         if near and far and near[0]:
-            yield change, factor * quotient_error(*far, *near)
+            errors[change] = factor * quotient_error(*far, *near)
     near, far = (_measured(entry, "onset_latency_ms") for entry in (distal, proximal))
     if velocity is not None and near and far:
-        yield "conduction_velocity_m_s", velocity * math.hypot(near[1], far[1]) / (far[0] - near[0])
+        errors["conduction_velocity_m_s"] = velocity * math.hypot(near[1], far[1]) / (far[0] - near[0])
+    return errors
 
 
 def _measured(entry: Evoked, quantity: str) -> tuple[float, float] | None:

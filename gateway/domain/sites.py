@@ -56,7 +56,7 @@ class Evoked:
 
     def flagged(self, name: str) -> bool:
         """Whether a quality entry of this name stands against the recording."""
-        return name in [entry.name for entry in self.quality]
+        return bool(self.quality) and name in [entry.name for entry in self.quality]
 
     @property
     def submaximal(self) -> bool:
@@ -117,7 +117,7 @@ def _sent_any(device: Response | None) -> bool:
     """Whether the machine marked anything, be it that there was no response."""
     if device is None or isinstance(device, NoResponse):
         return device is not None
-    return bool(marked(device))
+    return any(getattr(device, name) is not None for name in device.__slots__)
 
 
 def _filled(device: Response, ours: Response | None) -> tuple[Response, tuple[str, ...]]:

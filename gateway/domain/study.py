@@ -212,6 +212,8 @@ class Study:
     @property
     def in_force(self) -> tuple[Recording, ...]:
         """What counts, in the order it came: the recordings as amended, without those excluded."""
+        if not self.amended and not self.excluded:
+            return self.recordings
         return tuple(self.corrected(entry) for entry in self.recordings if self.exclusion(entry) is None)
 
     def with_fact(self, fact: Fact) -> "Study":
