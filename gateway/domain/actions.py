@@ -222,12 +222,13 @@ def _complete_marks(segment: Segment, _: Circumstances) -> Iterator[Action]:
             yield _again("complete_marks", entry.recording, why)
 
 
-def _why_larger(segment: Segment, _: Circumstances) -> Iterator[Action]:
+def _why_larger(segment: Segment, about: Circumstances) -> Iterator[Action]:
     distal = segment.distal.recording
     if "accessory_fibular_demonstrated" in segment.notes:
         return
     branch = _ACCESSORY.get((segment.nerve, segment.recording_site, distal.stimulation_site))
-    if branch and "accessory_fibular_excluded" not in segment.notes:
+    known = branch in about.anatomy.nerves[segment.nerve].accessory_sites
+    if branch and known and "accessory_fibular_excluded" not in segment.notes:
         yield Action(
             code="test_accessory_fibular",
             nerve=segment.nerve,

@@ -1,6 +1,7 @@
 """The accessory fibular nerve: stimulated behind the lateral malleolus, off the course of the nerve."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -8,9 +9,9 @@ from gateway.commands.text import assessment_text
 from gateway.domain.anatomy import SitePoint
 from gateway.domain.recording import NO_RESPONSE, MotorMarks, Recording, Response, Side, Stimulus
 from gateway.errors import DataError
-from gateway.pipeline.stages import Examination, assessment
+from gateway.pipeline.stages import Examination, assessment, examine
 from gateway.protocols.results import results
-from tests.factories import SUPRAMAXIMAL, examined, motor, pair, reference, sensory
+from tests.factories import SUPRAMAXIMAL, examined, motor, pair, reference, sensory, study
 
 ANATOMY = reference().anatomy
 UNKNOWN = Stimulus(intensity_ma=38.0)
@@ -141,3 +142,18 @@ def test_it_travels_to_the_report_and_the_table_like_any_other_site() -> None:
     assert "lateral_malleolus" in groups
     assert "lateral malleolus" in text
     assert "accessory fibular nerve demonstrated" in text
+
+
+def test_a_laboratory_whose_anatomy_has_no_such_site_is_not_asked_for_it() -> None:
+    fibular = replace(ANATOMY.nerves["fibular"], accessory_sites=())
+    anatomy = replace(ANATOMY, nerves={**ANATOMY.nerves, "fibular": fibular})
+    larger = pair("fibular", ("ankle", "below_fibular_head"), amplitude=-40.0, near={"stimulus": UNKNOWN})
+
+    found = examine(study(*larger), replace(reference(), anatomy=anatomy))
+
+    assert asked(found) == ["repeat_supramaximal:fibular:right:ankle:edb"]
+
+
+def test_a_site_is_on_the_course_or_off_it() -> None:
+    with pytest.raises(DataError, match="names a site twice"):
+        replace(ANATOMY.nerves["fibular"], accessory_sites=("ankle",))
