@@ -11,8 +11,9 @@ from gateway.commands.tables import LEGEND, motor_tables, sensory_study, sensory
 from gateway.commands.terminal import printable, wrapped
 from gateway.domain.actions import Action, Site
 from gateway.domain.assessment import quality_object
-from gateway.domain.boundary import limits_near
+from gateway.domain.boundary import NearLimit, limits_near
 from gateway.domain.criteria import BLOCKS, Grade
+from gateway.domain.criteria_words import MEASURE_UNITS
 from gateway.domain.derivation import Step, disagreement, lines, segment_derivation, sensory_derivation
 from gateway.domain.derivation.changes import place
 from gateway.domain.findings import Finding
@@ -156,7 +157,8 @@ def _finding(entry: Finding) -> str:
     )
     known = any(percent is not None for _, percent, _ in changes)
     numbers = ", ".join(f"{name} {_change(percent, sign)}" for name, percent, sign in changes if known)
-    said = "; ".join(filter(None, (found, numbers, reasons(entry.reasons))))
+    why = reasons(code for code in entry.reasons if code != "on_the_limit")  # has a line of its own
+    said = "; ".join(filter(None, (found, numbers, why)))
     return f"{_sign(entry.finding)} {where}: {said}"
 
 
@@ -168,8 +170,12 @@ def _on_the_limit(entry: Finding, judging: Judging) -> Iterator[str]:
     found = limits_near(
         entry.segment, reference.grading_set, entry.chosen, judging.norms, about.anatomy, about.thresholds
     )
-    limits = (f"{QUANTITIES[measure]}, limit {limit:g}" for measure, limit in dict.fromkeys(found))
-    yield from wrapped(f"on the limit: {'; '.join(limits)}", " " * 4)
+    limits = (f"{QUANTITIES[of]} {limit:g} {_unit(of)}".rstrip() for of, limit in dict.fromkeys(found))
+    yield from wrapped(f"on the limit: {', '.join(limits)}", " " * 4)
+
+
+def _unit(of: NearLimit) -> str:
+    return "%" if of == "percent_of_lower_limit" else MEASURE_UNITS[of]
 
 
 def _sign(finding: Grade) -> str:

@@ -32,7 +32,8 @@ _EXACT_DECIMALS: Final = 6
 _FINEST: Final = 1e-6
 
 
-Near = tuple[Measure | Literal["percent_of_lower_limit"], float]  # what is near a limit, and the limit
+NearLimit = Measure | Literal["percent_of_lower_limit"]
+Near = tuple[NearLimit, float]  # what is near a limit, and the limit
 
 
 def on_the_limit(

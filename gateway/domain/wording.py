@@ -165,7 +165,7 @@ QUANTITIES: Final[Mapping[str, str]] = {
     "area_reduction_percent": "area reduction",
     "duration_increase_percent": "duration increase",
     "distal_amplitude_mv": "distal amplitude",
-    "percent_of_lower_limit": "distal amplitude in % of the lower limit",
+    "percent_of_lower_limit": "distal amplitude of its lower limit",
     "amplitude_mv": "amplitude",
     "amplitude_uv": "amplitude",
     "peak_to_peak_mv": "peak-to-peak amplitude",
