@@ -136,7 +136,7 @@ def judged(segment: Segment, about: Circumstances | None = None, grading: str | 
     return finding(
         segment,
         shipped.criteria,
-        grading or shipped.grading,
+        next(entry for entry in shipped.criteria if entry.id == (grading or shipped.grading)),
         shipped.norms,
         about or circumstances(),
     )

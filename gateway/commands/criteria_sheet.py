@@ -47,7 +47,9 @@ response of two neighbouring recorded sites of one nerve, side and muscle.
 | conduction velocity | distance / (onset latency P - onset latency D) | 0.1 m/s | [ ] |
 
 Rounding comes before comparing, in decimals: an increase of exactly 30 % is 30.0. A value on a limit is judged
-as the source's inequality says, and flagged `on_the_limit` where what the marks are sure of spans the limit.
+as the source's inequality says. It is flagged `on_the_limit` where a limit lies within what the marks are sure of
+(`machine_points` for those of a machine, the 95 % interval for ours): any limit that the grading set compares
+the segment with, also one that alone would turn no grade.
 
 - **Whose marks.** Those of the cart where it sent any; quantities it did not send come from our own marks.
 - **Which recording of a site.** The last one flagged supramaximal, else the largest; at the same current the
@@ -59,7 +61,9 @@ as the source's inequality says, and flagged `on_the_limit` where what the marks
 _CONTAMINATED: Final = """\
 A longer segment that contains a whole excluded one is contaminated: it does not count either, and the missing
 site is asked for. A site on the edge lies outside. A nerve stimulated over a muscle of another nerve shows an
-anastomosis; it is not listed by any set."""
+anastomosis; it is not listed by any set. A site off the course of a nerve (behind the lateral malleolus) bounds
+no segment: where the knee answers more than the ankle, a response from there over the same muscle shows an
+accessory fibular nerve, none excludes it."""
 
 _STEPS: Final = """\
 ## In which order
@@ -285,7 +289,7 @@ def _stratum(stratum: Stratum | None) -> str:
 def _differential(lists: Sequence[DemyelinationCriteria]) -> Iterator[str]:
     yield _DEMYELINATION
     for entry in lists:
-        tibial = entry.tibial_dispersion_percent
+        tibial, least = entry.tibial_dispersion_percent, entry.dispersion_distal_percent
         rows = [
             ("distal latency", f">= {entry.latency_above_percent:g} % above the norm table's limit"),
             ("velocity", f">= {entry.velocity_below_percent:g} % below the norm table's limit"),
@@ -293,7 +297,8 @@ def _differential(lists: Sequence[DemyelinationCriteria]) -> Iterator[str]:
             (
                 "dispersion",
                 f"duration increase > {entry.dispersion_percent:g} %"
-                + (f" (tibial >= {tibial:g} %)" if tibial else ""),
+                + (f" (tibial >= {tibial:g} %)" if tibial else "")
+                + (f", distal amplitude >= {least:g} % of the lower limit (unverified)" if least else ""),
             ),
         ]
         op = ">=" if entry.duration_at_limit_counts else ">"

@@ -1,7 +1,7 @@
 """What the demo prints: the events as a lab screen gets them, then the result."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ import click
 
 from gateway.commands.text import NOTICE, segment_line
 from gateway.domain.criteria import BLOCKS, Grade
+from gateway.domain.wording import action, plain, reasons, site, subject
 from gateway.errors import Temporary
 
 TOPICS: Final = "emg/v1/demo/cart-a"
@@ -47,20 +48,22 @@ def recording_line(data: dict[str, Any]) -> str:
     marks = data["marks"] or {}
     amplitude = marks.get("amplitude_mv", marks.get("amplitude_uv"))
     unit = "mV" if "amplitude_mv" in marks else "uV"
-    name = f"{data['side']} {data['nerve']} {data['recording_site']} {data['stimulation_site']}"
+    over = f"{data['side']} {plain(data['nerve'])} {site(data['recording_site'])}"
+    name = f"{over}, {site(data['stimulation_site'])}"
     shown = "no response" if amplitude is None else f"{amplitude:7.2f} {unit}"
     return f"  {name:<44} {shown}"
 
 
 def guidance_line(data: dict[str, Any]) -> str:
-    """What is still to record, each with its place."""
-    wanted = ", ".join(_action(action) for action in data["actions"])
-    return f"  still to record: {wanted or 'nothing'}"
+    """What would settle what is in doubt, each with its place."""
+    names = ("code", "nerve", "side", "stimulation_site", "recording_site")
+    wanted = [":".join(filter(None, map(entry.get, names))) for entry in data["actions"]]
+    return _still_to_record(wanted) if wanted else "  nothing is in doubt"
 
 
-def _action(action: dict[str, Any]) -> str:
-    parts = (action[name] for name in ("code", "nerve", "side", "stimulation_site", "recording_site"))
-    return " ".join(part for part in parts if part)
+def _still_to_record(wanted: Iterable[str]) -> str:
+    asked = (code.partition(":") for code in wanted)
+    return f"  still to record: {'; '.join(f'{action(code)} ({subject(about)})' for code, _, about in asked)}"
 
 
 EVENT_LINES: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
@@ -80,6 +83,6 @@ def result_lines(assessment: dict[str, Any]) -> Iterator[str]:
     if not any(entry["finding"] in BLOCKS for entry in found):
         yield "  no conduction block found"
     mmn = assessment["mmn"]
-    yield f"  MMN support: {mmn['support'].replace('_', ' ')} ({', '.join(mmn['reasons'])})"
+    yield f"  MMN support: {plain(mmn['support'])} - {reasons(mmn['reasons'])}"
     if mmn["missing"]:
-        yield f"  still to record: {', '.join(mmn['missing'])}"
+        yield _still_to_record(mmn["missing"])

@@ -28,6 +28,7 @@ from gateway.protocols.observations import (
 )
 from gateway.protocols.oru import MAX_CONTROL_ID, MessageHeader
 from gateway.protocols.oru_profile import PROFILE, STATUSES, MessageSegment
+from gateway.protocols.summary_remarks import REMARKS
 from gateway.sinks.backoff import Backoff
 from gateway.sinks.mllp_address import DEFAULT_PORT
 from gateway.sinks.mllp_link import MAX_ANSWER
@@ -94,6 +95,7 @@ def statement() -> str:
         ("OBR-4: what was examined", _services()),
         ("OBX-3: what was observed", _observations()),
         ("Values of coded observations", _values()),
+        ("NTE behind MMN-SUPPORT", _summary_remarks()),
         ("OBX-11: status", _table(("Status", "Means"), ((f"`{k}`", text) for k, text in STATUSES.items()))),
         ("Units", _table(("UCUM", "Text"), ((f"`{unit}`", text) for unit, text in UNIT_TEXTS.items()))),
         ("Acknowledgement", _acknowledgement()),
@@ -105,6 +107,15 @@ def statement() -> str:
     )
     body = "\n\n".join(f"## {title}\n\n{text}" for title, text in sections)
     return f"# HL7 conformance statement\n\n{_OVERVIEW}\n\n{body}\n"
+
+
+def _summary_remarks() -> str:
+    rows = ((f"`{label}`", means) for label, means in REMARKS.items())
+    return f"""\
+After a notice that nothing was reviewed by a physician, one NTE each, where there is something to say; codes
+are those of the Assessment document.
+
+{_table(("NTE-3 begins with", "Says"), rows)}"""
 
 
 def _segment(segment: MessageSegment) -> str:

@@ -107,7 +107,7 @@ def _detail(key: str, text: str, anatomy: Anatomy) -> DetailStated:
         raise DataError(f"write {_FORMS[name]}=VALUE")
     nerve = _nerve(where[0], anatomy)
     side = Side(_placed("side", where[1], Side))
-    stimulation_sites = (*anatomy.nerves[nerve].sites, *anatomy.sensory_stimulation_sites)
+    stimulation_sites = (*anatomy.nerves[nerve].motor_sites, *anatomy.sensory_stimulation_sites)
     recording_sites = (*anatomy.muscles, *anatomy.sensory_recording_sites)
     return DetailStated(
         name=name,

@@ -59,7 +59,9 @@ def _motor(sites: Sequence[Evoked], segments: Sequence[Segment], limits: MotorLi
     """Sites and segments side by side; one below the other where that is too wide."""
     first = sites[0]
     near = _table(_SITES, [_site_row(entry, limits, first=entry is first) for entry in sites])
-    far = _table(_SEGMENTS, [_first_row(first.recording), *(_segment_row(e, limits) for e in segments)])
+    compared = [_first_row(first.recording), *(_segment_row(entry, limits) for entry in segments)]
+    off_course = [[("", "")] * len(_SEGMENTS[0])] * (len(sites) - len(compared))
+    far = _table(_SEGMENTS, [*compared, *off_course])
     width = max(map(len, near))
     beside = [f"{left.ljust(width)}   {right}".rstrip() for left, right in zip(near, far, strict=True)]
     if max(map(len, beside)) <= WIDTH - 2:

@@ -11,7 +11,9 @@ from gateway.commands.tables import LEGEND, motor_tables, sensory_study, sensory
 from gateway.commands.terminal import printable, wrapped
 from gateway.domain.actions import Action, Site
 from gateway.domain.assessment import quality_object
+from gateway.domain.boundary import NearLimit, limits_near
 from gateway.domain.criteria import BLOCKS, Grade
+from gateway.domain.criteria_words import MEASURE_UNITS
 from gateway.domain.derivation import Step, disagreement, lines, segment_derivation, sensory_derivation
 from gateway.domain.derivation.changes import place
 from gateway.domain.findings import Finding
@@ -24,6 +26,7 @@ from gateway.domain.sites import Evoked
 from gateway.domain.wording import (
     GRADES,
     MIMICS,
+    QUANTITIES,
     action,
     amendment,
     caveats,
@@ -77,7 +80,13 @@ def _tables(examination: Examination, judging: Judging) -> Iterator[Sequence[str
 
 def _quality_lines(recordings: Sequence[Evoked]) -> Iterator[str]:
     """What is wrong with the signals, a line an entry; nothing where nothing is."""
-    entries = [(_recorded(evoked), entry) for evoked in recordings for entry in evoked.quality]
+    entries = [
+        (_recorded(evoked), entry)
+        for evoked in recordings
+        for entry in evoked.quality
+        # stands in the table, and there is nothing more to do
+        if not (entry.name == "response_absent" and evoked.recording.stimulus.supramaximal)
+    ]
     if entries:
         yield "Signal quality"
         for where, entry in entries:
@@ -110,12 +119,13 @@ def _quality(entry: Quality) -> str:
 
 
 def _findings(examination: Examination, judging: Judging, *, explain: bool) -> Iterator[str]:
-    """A line each: what was found by which set, by which numbers, why; sets that disagree in a second one."""
+    """A line each: what was found, by which numbers, why; below it which limit is near, and other sets."""
     reference = judging.reference
     if examination.findings or examination.sensory:
-        yield "Findings"
+        yield f"Findings under {reference.grading}"
     for entry in examination.findings:
-        yield from wrapped(_finding(entry, reference.grading))
+        yield from wrapped(_finding(entry))
+        yield from _on_the_limit(entry, judging)
         yield from _disagreement(entry, reference)
         yield from _explained(explained(entry, judging) if explain else ())
     for result in examination.sensory:
@@ -134,20 +144,38 @@ def _explained(steps: Sequence[Step]) -> Iterator[str]:
         yield from wrapped(step, " " * 6)
 
 
-def _finding(entry: Finding, grading: str) -> str:
+def _finding(entry: Finding) -> str:
     segment = entry.segment
     where = f"{_over(segment.distal.recording)}, {place(segment.distal)} to {place(segment.proximal)}"
-    found = f"{GRADES[entry.finding]} under {grading}"
+    found = GRADES[entry.finding]
     if entry.finding is not entry.chosen.grade:
-        found = f"{GRADES[entry.finding]}, by its numbers {GRADES[entry.chosen.grade]} under {grading}"
+        found = f"{found}, by its numbers {GRADES[entry.chosen.grade]}"
     changes = (
         ("amplitude", segment.amplitude_reduction_percent, -1),
         ("area", segment.area_reduction_percent, -1),
         ("duration", segment.duration_increase_percent, 1),
     )
-    numbers = ", ".join(f"{name} {_change(percent, sign)}" for name, percent, sign in changes)
-    why = f"; {reasons(entry.reasons)}" if entry.reasons else ""
-    return f"{_sign(entry.finding)} {where}: {found}; {numbers}{why}"
+    known = any(percent is not None for _, percent, _ in changes)
+    numbers = ", ".join(f"{name} {_change(percent, sign)}" for name, percent, sign in changes if known)
+    why = reasons(code for code in entry.reasons if code != "on_the_limit")  # has a line of its own
+    said = "; ".join(filter(None, (found, numbers, why)))
+    return f"{_sign(entry.finding)} {where}: {said}"
+
+
+def _on_the_limit(entry: Finding, judging: Judging) -> Iterator[str]:
+    """Which value is near which limit."""
+    if "on_the_limit" not in entry.reasons:
+        return
+    reference, about = judging.reference, judging.about
+    found = limits_near(
+        entry.segment, reference.grading_set, entry.chosen, judging.norms, about.anatomy, about.thresholds
+    )
+    limits = (f"{QUANTITIES[of]} {limit:g} {_unit(of)}".rstrip() for of, limit in dict.fromkeys(found))
+    yield from wrapped(f"on the limit: {', '.join(limits)}", " " * 4)
+
+
+def _unit(of: NearLimit) -> str:
+    return "%" if of == "percent_of_lower_limit" else MEASURE_UNITS[of]
 
 
 def _sign(finding: Grade) -> str:
@@ -227,16 +255,16 @@ def _caveats(codes: Sequence[str]) -> Iterator[str]:
 
 def segment_line(segment: Mapping[str, Any]) -> str:
     """One entry of `segments` in one line: what was found, by which numbers."""
-    why = f"  ({', '.join(segment['reasons'])})" if segment["reasons"] else ""
+    why = f"  ({reasons(segment['reasons'])})" if segment["reasons"] else ""
     mark = "▲" if segment["finding"] in BLOCKS else " "
-    over = f"{segment['side']} {segment['nerve']} {segment['recording_site']}"
+    over = f"{segment['side']} {plain(segment['nerve'])} {site(segment['recording_site'])}"
     numbers = (
         f"amplitude {_change(segment['amplitude_reduction_percent'], -1)}, "
         f"area {_change(segment['area_reduction_percent'], -1)}, "
         f"duration {_change(segment['duration_increase_percent'], 1)}"
     )
-    sites = f"{segment['distal_site']} to {segment['proximal_site']}"
-    return f"{mark} {over}, {sites}: {segment['finding'].replace('_', ' ')}; {numbers}{why}"
+    sites = f"{site(segment['distal_site'])} to {site(segment['proximal_site'])}"
+    return f"{mark} {over}, {sites}: {plain(segment['finding'])}; {numbers}{why}"
 
 
 def _change(percent: float | None, sign: int) -> str:

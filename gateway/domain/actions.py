@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from gateway.domain.anatomy import Anatomy, Standing
-from gateway.domain.martin_gruber import TESTED_FROM
+from gateway.domain.anatomy import Standing
+from gateway.domain.gates import Circumstances
+from gateway.domain.martin_gruber import TESTED_FROM, exchange
 from gateway.domain.recording import Modality, Recording, Side
 from gateway.domain.segments import Segment
 
@@ -46,13 +47,17 @@ class Action:
         return ":".join(parts)
 
 
-def wanted(segment: Segment, reasons: Sequence[str], anatomy: Anatomy) -> Iterator[Action]:
+Ask = Callable[[Segment, Circumstances], Iterator[Action]]
+
+
+def wanted(segment: Segment, reasons: Sequence[str], about: Circumstances) -> Iterator[Action]:
     """What a finding with these reasons asks for, the most decisive first."""
     if segment.standing is Standing.CONTAMINATED:
-        yield from _edges(segment, anatomy)
-    for reason, ask in _ASKED.items():
-        if reason in reasons:
-            yield from ask(segment)
+        yield from _edges(segment)
+    if reasons:
+        for reason, ask in _ASKED.items():
+            if reason in reasons:
+                yield from ask(segment, about)
 
 
 def unique(actions: Iterable[Action]) -> tuple[Action, ...]:
@@ -90,10 +95,9 @@ def warm_limb(nerve: str, side: Side, recordings: tuple[Site, ...]) -> Action:
     )
 
 
-def _edges(segment: Segment, anatomy: Anatomy) -> Iterator[Action]:
-    sites = anatomy.missing_sites(segment.nerve, segment.distal_point, segment.proximal_point)
+def _edges(segment: Segment) -> Iterator[Action]:
     why = "the segment contains a compression site: stimulate at its edge to tell them apart"
-    for site in sites:
+    for site in segment.course.missing_sites:
         yield Action(
             code="record_site",
             nerve=segment.nerve,
@@ -130,51 +134,71 @@ def _again(code: str, recording: Recording, why: str) -> Action:
     )
 
 
-def _raise_current(why: str) -> Callable[[Segment], Iterator[Action]]:
-    def ask(segment: Segment) -> Iterator[Action]:
+def _raise_current(why: str) -> Ask:
+    def ask(segment: Segment, _: Circumstances) -> Iterator[Action]:
         yield _again("repeat_supramaximal", segment.proximal.recording, why)
 
     return ask
 
 
-def _exclude_anastomosis(segment: Segment) -> Iterator[Action]:
-    nerve, sites = TESTED_FROM
-    recordings = tuple(
-        Site(nerve=nerve, side=segment.side, stimulation_site=site, recording_site=segment.recording_site)
-        for site in sites
-    )
+def _exclude_anastomosis(segment: Segment, about: Circumstances) -> Iterator[Action]:
+    sites, why = _median_over_it(segment, about)
+    nerve, muscle = TESTED_FROM[0], segment.recording_site
     yield Action(
         code="exclude_martin_gruber",
         nerve=segment.nerve,
         side=segment.side,
-        why="median fibres may reach this muscle: stimulate the median nerve at wrist and elbow over it",
-        recordings=recordings,
+        why=why,
+        recordings=tuple(
+            Site(nerve=nerve, side=segment.side, stimulation_site=site, recording_site=muscle)
+            for site in sites
+        ),
     )
 
 
-def _reduce_current(segment: Segment) -> Iterator[Action]:
+def _median_over_it(segment: Segment, about: Circumstances) -> tuple[tuple[str, ...], str]:
+    """Where the median nerve is still to be stimulated over an ulnar muscle, and why there."""
+    sites, recorded = TESTED_FROM[1], about.median_over_ulnar.answers(segment)
+    missing = tuple(site for site in sites if site not in recorded)
+    found = exchange(segment, about.median_over_ulnar, about.thresholds)
+    if missing or found.gain_mv is None:
+        where = " and ".join(missing or sites)
+        why = f"median fibres may reach this muscle: stimulate the median nerve at {where} over it"
+        return missing or sites, why
+    if found.too_weak:
+        why = f"the median stimulus at the {found.too_weak} was too weak to tell: repeat it, supramaximal"
+        return (found.too_weak,), why
+    share = "" if found.percent is None else f", {found.percent:.0f} % of what the ulnar nerve loses"
+    return sites, (
+        f"the median nerve gains {found.gain_mv:.1f} mV at the elbow{share}: too much to exclude an"
+        " anastomosis, too little to show one; repeat both sites, supramaximal but without stimulating the"
+        " ulnar nerve; if that leaves it open, collision tells"
+    )
+
+
+def _reduce_current(segment: Segment, _: Circumstances) -> Iterator[Action]:
     why = "the distal response is of another shape: a neighbouring nerve may answer, lower the current"
     yield _again("reduce_current", segment.distal.recording, why)
 
 
-def _same_filters(segment: Segment) -> Iterator[Action]:
+def _same_filters(segment: Segment, _: Circumstances) -> Iterator[Action]:
     why = "the filters or electrodes of the two sites differ: record again with the same"
     yield _again("repeat_same_filters", segment.proximal.recording, why)
 
 
-def _warm(segment: Segment) -> Iterator[Action]:
+def _warm(segment: Segment, _: Circumstances) -> Iterator[Action]:
     ends = (segment.distal_point.site, segment.proximal_point.site)
     yield warm_limb(segment.nerve, segment.side, tuple(_motor(segment, site) for site in ends))
 
 
-def _check_electrodes(segment: Segment) -> Iterator[Action]:
+def _check_electrodes(segment: Segment, _: Circumstances) -> Iterator[Action]:
     why = "the response changed by more than 10 % at the same current: check the electrodes"
     for entry in (segment.distal, segment.proximal):
         if entry.flagged("electrode_drift"):
             yield _again("check_electrodes", entry.recording, why)
 
 
-def _no_distal(segment: Segment) -> Iterator[Action]:
+def _no_distal(segment: Segment, _: Circumstances) -> Iterator[Action]:
     if not segment.distal.recording.stimulus.supramaximal:
         why = "no distal response: raise the current before believing that the nerve cannot be excited"
         yield _again("repeat_supramaximal", segment.distal.recording, why)
@@ -183,14 +207,14 @@ def _no_distal(segment: Segment) -> Iterator[Action]:
 _MOST_ADVICE: Final = 2  # a sentence, not a list
 
 
-def _record_again(segment: Segment) -> Iterator[Action]:
+def _record_again(segment: Segment, _: Circumstances) -> Iterator[Action]:
     for entry in (segment.distal, segment.proximal):
         if entry.graded is None:
             advice = "; ".join(quality.meaning.advice for quality in entry.quality[:_MOST_ADVICE])
             yield _again("record_again", entry.recording, f"the curve cannot be marked: {advice}")
 
 
-def _complete_marks(segment: Segment) -> Iterator[Action]:
+def _complete_marks(segment: Segment, _: Circumstances) -> Iterator[Action]:
     why = "no area or duration of the negative peak, which the grading set needs: have the cart send them"
     for entry in (segment.distal, segment.proximal):
         marks = entry.motor
@@ -198,22 +222,28 @@ def _complete_marks(segment: Segment) -> Iterator[Action]:
             yield _again("complete_marks", entry.recording, why)
 
 
-def _why_larger(segment: Segment) -> Iterator[Action]:
+def _why_larger(segment: Segment, about: Circumstances) -> Iterator[Action]:
     distal = segment.distal.recording
-    if segment.nerve == "fibular":
+    if "accessory_fibular_demonstrated" in segment.notes:
+        return
+    branch = _ACCESSORY.get((segment.nerve, segment.recording_site, distal.stimulation_site))
+    known = branch in about.anatomy.nerves[segment.nerve].accessory_sites
+    if branch and known and "accessory_fibular_excluded" not in segment.notes:
         yield Action(
             code="test_accessory_fibular",
             nerve=segment.nerve,
             side=segment.side,
-            why="the knee answers more than the ankle: stimulate behind the lateral malleolus too",
-            recordings=(_motor(segment, distal.stimulation_site),),
+            why="the knee answers more than the ankle: stimulate behind the lateral malleolus, same muscle",
+            recordings=(_motor(segment, branch),),
         )
     elif not distal.stimulus.supramaximal:
         why = "the proximal response is the larger one: raise the distal current until it grows no more"
         yield _again("repeat_supramaximal", distal, why)
 
 
-_ASKED: Final[Mapping[str, Callable[[Segment], Iterator[Action]]]] = {
+# Where a branch that bypasses the distal site is stimulated: by nerve, muscle and that site.
+_ACCESSORY: Final = {("fibular", "edb", "ankle"): "lateral_malleolus"}
+_ASKED: Final[Mapping[str, Ask]] = {
     "martin_gruber_not_excluded": _exclude_anastomosis,
     "no_proximal_response": _raise_current(
         "no proximal response: raise the current until it is proven supramaximal"

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from gateway.domain.plausibility import check_name, check_segment
@@ -44,13 +45,16 @@ class NamedSegment:
 class Nerve:
     """One nerve; `sites` are its motor stimulation sites, distal to proximal, empty for a sensory nerve.
 
-    Between the sites of `excluded` it is commonly compressed, between those of `physiological` its response
-    falls in health. `muscles` are those it supplies; over another's it is stimulated to find an anastomosis.
+    `accessory_sites` lie off its course, where a branch that not everybody has is stimulated: no segment ends
+    there. Between the sites of `excluded` it is commonly compressed, between those of `physiological` its
+    response falls in health. `muscles` are those it supplies; over another's it is stimulated to find an
+    anastomosis.
     """
 
     limb: str
     mdc: str | None = None
     sites: tuple[str, ...] = ()
+    accessory_sites: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     excluded: tuple[NamedSegment, ...] = ()
     physiological: tuple[NamedSegment, ...] = ()
@@ -60,11 +64,16 @@ class Nerve:
     def __post_init__(self) -> None:
         _check_mdc(self.mdc)
         check_name(self.limb, ("upper", "lower"), "limb", "limb")
-        if len(set(self.sites)) < len(self.sites):
+        if len(set(self.motor_sites)) < len(self.motor_sites):
             raise DataError("names a site twice", "sites")
         for kind, entries in (("excluded", self.excluded), ("physiological", self.physiological)):
             for index, entry in enumerate(entries):
                 _check_neighbours(entry, self.sites, f"{kind}[{index}]")
+
+    @property
+    def motor_sites(self) -> tuple[str, ...]:
+        """Every motor stimulation site, those off its course last."""
+        return (*self.sites, *self.accessory_sites)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +107,22 @@ class SitePoint(NamedTuple):
     position_mm: float | None = None
 
 
+class Course(NamedTuple):
+    """A nerve between two stimulation points.
+
+    `touched` are the segments between neighbouring named sites that lie, wholly or in part, between the two;
+    `ends` the named sites around it: its own, for inching those around the step. `standing`: whether it may
+    count, by the compression sites it touches. `falls_in_health`: whether the response is known to.
+    `missing_sites`: the edges of compression sites inside a contaminated segment, which were not stimulated.
+    """
+
+    touched: tuple[tuple[str, str], ...]
+    ends: tuple[str, str]
+    standing: Standing
+    falls_in_health: bool
+    missing_sites: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Anatomy:
     """The nerves and muscles this installation knows, and where its facts come from.
@@ -126,7 +151,7 @@ class Anatomy:
         elif not nerve.sites:
             raise DataError(f"the {name} nerve has no motor stimulation sites", "nerve")
         else:
-            _among("stimulation_site", recording.stimulation_site, nerve.sites)
+            _among("stimulation_site", recording.stimulation_site, nerve.motor_sites)
             _among("recording_site", recording.recording_site, tuple(self.muscles))
         return recording if name == recording.nerve else replace(recording, nerve=name)
 
@@ -145,73 +170,66 @@ class Anatomy:
     @property
     def sites(self) -> tuple[str, ...]:
         """Every stimulation and recording site by name, motor and sensory, each once."""
-        motor = (site for nerve in self.nerves.values() for site in nerve.sites)
+        motor = (site for nerve in self.nerves.values() for site in nerve.motor_sites)
         return tuple(dict.fromkeys((*motor, *self.sensory_stimulation_sites, *self.sensory_recording_sites)))
 
     def order(self, nerve: str, point: SitePoint) -> tuple[int, float]:
-        """A key that sorts the stimulation points of a nerve from distal to proximal."""
-        index = self.nerves[nerve].sites.index(point.site)
-        return index, -1.0 if point.position_mm is None else point.position_mm
+        """A key that sorts the stimulation points of a nerve from distal to proximal, accessory ones last."""
+        entry = self.nerves[nerve]
+        sites = entry.sites if point.site in entry.sites else entry.motor_sites
+        return sites.index(point.site), -1.0 if point.position_mm is None else point.position_mm
 
-    def named_segments(
-        self, nerve: str, distal: SitePoint, proximal: SitePoint
-    ) -> tuple[tuple[str, str], ...]:
-        """The segments between neighbouring named sites that lie, wholly or in part, between two points.
+    def course(self, nerve: str, distal: SitePoint, proximal: SitePoint) -> Course:
+        """What is known of the nerve between two of its stimulation points.
 
         An inching point lies somewhere between its named site and the next one.
         """
-        return _touched(
-            self.nerves[nerve].sites, distal.site, proximal.site, proximal.position_mm is not None
-        )
-
-    def ends(self, nerve: str, distal: SitePoint, proximal: SitePoint) -> tuple[str, str]:
-        """The named sites a segment lies between: its own, for inching those around it."""
-        touched = self.named_segments(nerve, distal, proximal)
-        if not touched:  # beyond the last named site
-            return distal.site, proximal.site
-        return touched[0][0], touched[-1][1]
+        return _course(self, nerve, distal.site, proximal.site, proximal.position_mm is not None)
 
     def most_distal(self, nerve: str) -> str:
         """Where the nerve is first stimulated: its most distal site outside compression sites."""
-        entry = self.nerves[nerve]
-        edges = {excluded.distal: excluded.proximal for excluded in entry.excluded}
-        return edges.get(entry.sites[0], entry.sites[0])
+        return _most_distal(self, nerve)
 
     def supplies(self, nerve: str, muscle: str) -> bool:
         """Whether a muscle is one of the nerve's own; any is where its muscles are not listed."""
         return muscle in (self.nerves[nerve].muscles or self.muscles)
 
-    def falls_in_health(self, nerve: str, distal: SitePoint, proximal: SitePoint) -> bool:
-        """Whether the response is known to fall between two points of a healthy nerve."""
-        known = self.nerves[nerve].physiological
-        touched = self.named_segments(nerve, distal, proximal) if known else ()
-        return any((entry.distal, entry.proximal) in touched for entry in known)
 
-    def standing(self, nerve: str, distal: SitePoint, proximal: SitePoint) -> Standing:
-        """Whether the segment between two points may count, by the compression sites it touches."""
-        excluded = self.nerves[nerve].excluded
-        touched = self.named_segments(nerve, distal, proximal)
-        if not any((entry.distal, entry.proximal) in touched for entry in excluded):
-            return Standing.ELIGIBLE
-        return Standing.COMPRESSION_SITE if len(touched) == 1 else Standing.CONTAMINATED
-
-    def missing_sites(self, nerve: str, distal: SitePoint, proximal: SitePoint) -> tuple[str, ...]:
-        """The edges of compression sites that lie inside a contaminated segment and were not stimulated."""
-        edges = {site for entry in self.nerves[nerve].excluded for site in (entry.distal, entry.proximal)}
-        inner = [pair[1] for pair in self.named_segments(nerve, distal, proximal)[:-1]]
-        return tuple(site for site in inner if site in edges)
-
-
+# What is asked of every segment of every study is worked out once.
 @lru_cache(maxsize=1024)
-def _touched(
-    sites: tuple[str, ...],
+def _course(
+    anatomy: Anatomy,
+    nerve: str,
     distal: str,
     proximal: str,
     beyond: bool,  # a key of the cache
-) -> tuple[tuple[str, str], ...]:
-    first = sites.index(distal)
-    last = min(max(sites.index(proximal) + beyond, first + 1), len(sites) - 1)
-    return tuple((sites[i], sites[i + 1]) for i in range(first, last))
+) -> Course:
+    entry = anatomy.nerves[nerve]
+    first = entry.sites.index(distal)
+    last = min(max(entry.sites.index(proximal) + beyond, first + 1), len(entry.sites) - 1)
+    touched = tuple(pairwise(entry.sites[first : last + 1]))
+    edges = {site for excluded in entry.excluded for site in (excluded.distal, excluded.proximal)}
+    return Course(
+        touched=touched,
+        # beyond the last named site nothing is touched
+        ends=(touched[0][0], touched[-1][1]) if touched else (distal, proximal),
+        standing=_standing(entry, touched),
+        falls_in_health=any((known.distal, known.proximal) in touched for known in entry.physiological),
+        missing_sites=tuple(inner for _, inner in touched[:-1] if inner in edges),
+    )
+
+
+def _standing(nerve: Nerve, touched: tuple[tuple[str, str], ...]) -> Standing:
+    if not any((entry.distal, entry.proximal) in touched for entry in nerve.excluded):
+        return Standing.ELIGIBLE
+    return Standing.COMPRESSION_SITE if len(touched) == 1 else Standing.CONTAMINATED
+
+
+@lru_cache(maxsize=64)
+def _most_distal(anatomy: Anatomy, nerve: str) -> str:
+    entry = anatomy.nerves[nerve]
+    edges = {excluded.distal: excluded.proximal for excluded in entry.excluded}
+    return edges.get(entry.sites[0], entry.sites[0])
 
 
 def _check_mdc(code: str | None) -> None:

@@ -59,12 +59,12 @@ class Step(NamedTuple):
 def checklist(plan: ExaminationPlan, recordings: Iterable[Recording]) -> tuple[Step, ...]:
     """Every recording of the plan, and whether it was made (no response counts as made)."""
     made = {_place(entry) for entry in recordings if entry.site_position_mm is None}
-    return tuple(Step(site, place in made) for site, place in _sites(plan))
+    return tuple(done if place in made else missing for place, done, missing in _steps(plan))
 
 
 @lru_cache(maxsize=4)
-def _sites(plan: ExaminationPlan) -> tuple[tuple[Site, tuple[str | None, ...]], ...]:
-    """Every site of the plan, and what a recording of it is known by."""
+def _steps(plan: ExaminationPlan) -> tuple[tuple[tuple[str | None, ...], Step, Step], ...]:
+    """What a recording of each site of the plan is known by, its step when it is done and while it is not."""
     motor = (
         Site(nerve=item.nerve, side=side, stimulation_site=site, recording_site=item.muscle)
         for item in plan.motor
@@ -76,7 +76,7 @@ def _sites(plan: ExaminationPlan) -> tuple[tuple[Site, tuple[str | None, ...]], 
         for item in plan.sensory
         for side in item.sides
     )
-    return tuple((site, _key(site)) for site in (*motor, *sensory))
+    return tuple((_key(site), Step(site, True), Step(site, False)) for site in (*motor, *sensory))
 
 
 def _key(site: Site) -> tuple[str | None, ...]:

@@ -57,6 +57,8 @@ class Grade(enum.StrEnum):
 
 
 BLOCKS: Final = frozenset({Grade.PROBABLE_BLOCK, Grade.DEFINITE_BLOCK, Grade.BLOCK})
+# Reasons for which the numbers were compared with no rule.
+NOT_COMPARED: Final = frozenset({"below_distal_floor", "norm_missing", "unmarkable", "no_distal_response"})
 UNASSESSABLE: Final = frozenset({Grade.NOT_ASSESSABLE, Grade.NOT_LISTED, Grade.EXCLUDED_SITE})
 
 
@@ -114,9 +116,9 @@ class Between:
         return self.nerve in (None, nerve) and (self.distal, self.proximal) == ends
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Rule:
-    """A grade and all the conditions it needs; the rest narrows where it applies."""
+    """A grade and all the conditions it needs; the rest narrows where it applies. Equal to itself only."""
 
     grade: Literal["probable_block", "definite_block", "block"]
     conditions: tuple[Condition, ...]
@@ -223,9 +225,8 @@ def applicable(segment: Segment, criteria: CriteriaSet, anatomy: Anatomy) -> tup
 
 def _place(segment: Segment, anatomy: Anatomy) -> tuple[str, str, tuple[str, str], str]:
     """All that rules ask about where a segment lies."""
-    ends = anatomy.ends(segment.nerve, segment.distal_point, segment.proximal_point)
     limb = anatomy.nerves[segment.nerve].limb
-    return segment.nerve, limb, ends, "short" if segment.inching else "long"
+    return segment.nerve, limb, segment.course.ends, "short" if segment.inching else "long"
 
 
 @lru_cache(maxsize=4096)  # a laboratory records some fifty segments, under ten sets

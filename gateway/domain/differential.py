@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.domain.anatomy import Standing
-from gateway.domain.criteria import BLOCKS
+from gateway.domain.criteria import BLOCKS, percent_of_limit
 from gateway.domain.findings import Finding
 from gateway.domain.gates import Circumstances
 from gateway.domain.norms import NormTable, Status
 from gateway.domain.plausibility import Range, check_numbers
 from gateway.domain.recording import Recording
-from gateway.domain.rounding import quotient
+from gateway.domain.rounding import reduction_percent
 from gateway.domain.segments import Segment
 from gateway.domain.sensory import SensoryGrade, SensoryResult
 from gateway.domain.sites import Evoked
@@ -34,6 +34,7 @@ _ITEMS: Final = {
     "velocity_below_percent": Range(most=100.0, below_most=True),
     "dispersion_percent": _PERCENT,
     "tibial_dispersion_percent": _PERCENT,
+    "dispersion_distal_percent": Range(most=100.0),
 }
 _DURATION: Final = {"limit_ms": Range(most=100.0), "low_filter_hz": Range(most=1000.0)}
 
@@ -71,7 +72,10 @@ class DurationLimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemyelinationCriteria:
-    """One published list of items; percentages are of the norm table's limits."""
+    """One published list of items; percentages are of the norm table's limits.
+
+    `dispersion_distal_percent`: a smaller distal response has no dispersion: noise decides how long it lasts.
+    """
 
     id: str
     title: str
@@ -82,6 +86,7 @@ class DemyelinationCriteria:
     velocity_below_percent: float
     dispersion_percent: float
     tibial_dispersion_percent: float | None = None
+    dispersion_distal_percent: float | None = None
     duration_at_limit_counts: bool
     durations: tuple[DurationLimit, ...]
 
@@ -108,6 +113,7 @@ class _Study:
     latencies: Sequence[tuple[NerveKey, float]]
     velocities: Sequence[tuple[NerveKey, float]]
     sensory: Sequence[SensoryResult]
+    norms: NormTable
     about: Circumstances
 
 
@@ -128,6 +134,7 @@ def differentials(
         latencies=tuple(_latencies(most_distal, norms, about)),
         velocities=tuple(_velocities(eligible, norms)),
         sensory=sensory,
+        norms=norms,
         about=about,
     )
     return tuple(_differential(criteria, study) for criteria in lists)
@@ -176,7 +183,7 @@ def _latencies(
         lengths = (recording.distance_to_recording_mm, recording.distance_mm)
         length_mm = next((length for length in lengths if length is not None), None)
         if length_mm is not None and abs(length_mm - norm.distance_mm) <= tolerance_mm:
-            above = quotient(100 * (latency_ms - norm.onset_latency_ms), norm.onset_latency_ms, 1)
+            above = 0.0 - reduction_percent(norm.onset_latency_ms, latency_ms)
             yield (recording.nerve, recording.side), above
 
 
@@ -201,7 +208,7 @@ def _velocities(eligible: Iterable[Segment], norms: NormTable) -> Iterator[tuple
         limit = norm.velocity_limit(*ends) if norm and not segment.inching else None
         velocity = segment.conduction_velocity_m_s
         if limit and velocity is not None and not segment.cold:
-            yield (segment.nerve, segment.side), quotient(100 * (limit - velocity), limit, 1)
+            yield (segment.nerve, segment.side), reduction_percent(limit, velocity)
 
 
 def _slow_velocity(study: _Study, criteria: DemyelinationCriteria) -> Iterator[NerveKey]:
@@ -217,12 +224,20 @@ def _blocked(study: _Study, criteria: DemyelinationCriteria) -> Iterator[NerveKe
 def _dispersed(study: _Study, criteria: DemyelinationCriteria) -> Iterator[NerveKey]:
     for segment in study.eligible:
         increase = segment.duration_increase_percent
-        if increase is None or segment.cold:
+        if increase is None or segment.cold or _too_small(segment, study.norms, criteria):
             continue
         tibial = criteria.tibial_dispersion_percent if segment.nerve == _TIBIAL else None
         far = increase > criteria.dispersion_percent if tibial is None else increase >= tibial
         if far:
             yield segment.nerve, segment.side
+
+
+def _too_small(segment: Segment, norms: NormTable, criteria: DemyelinationCriteria) -> bool:
+    norm, amplitude = norms.motor_norm(segment.nerve, segment.recording_site), segment.distal_amplitude_mv
+    least = criteria.dispersion_distal_percent
+    if least is None or amplitude is None or norm is None or not norm.amplitude_mv:
+        return False
+    return percent_of_limit(amplitude, norm.amplitude_mv) < least
 
 
 def _long(study: _Study, criteria: DemyelinationCriteria) -> Iterator[NerveKey]:

@@ -33,17 +33,12 @@ def ulnar_at_elbow(
     as if the site were not excluded, or is slower than the table's limit there. Nothing is slow without
     such a limit, or where an end was cold.
     """
-    steps = [entry for entry in segments if _within_elbow(entry, anatomy)]
+    steps = [entry for entry in segments if entry.nerve == _ULNAR and entry.course.ends == _ELBOW]
     across = (*steps, *_joined(steps, anatomy, thresholds))
     return any(
         numbers_say_block(entry, criteria, norms, anatomy) or _slow(entry, norms, anatomy, thresholds)
         for entry in across
     )
-
-
-def _within_elbow(segment: Segment, anatomy: Anatomy) -> bool:
-    ends = (segment.distal_point, segment.proximal_point)
-    return segment.nerve == _ULNAR and anatomy.ends(_ULNAR, *ends) == _ELBOW
 
 
 def _joined(steps: Sequence[Segment], anatomy: Anatomy, thresholds: Thresholds) -> Iterator[Segment]:

@@ -46,18 +46,17 @@ class Finding:
 def finding(
     segment: Segment,
     sets: Sequence[CriteriaSet],
-    grading: str,
+    grading: CriteriaSet,
     norms: NormTable,
     about: Circumstances,
 ) -> Finding:
-    """Grade `segment` under every set, and gate the grade of the set named `grading` to a finding."""
+    """Grade `segment` under every set, and gate the grade of the set that grades to a finding."""
     graded = grades(segment, sets, norms, about.anatomy)
-    chosen = graded[grading]
+    chosen = graded[grading.id]
     gated, gates = _gated(segment, chosen.grade, about)
-    criteria = next(entry for entry in sets if entry.id == grading)
-    near = on_the_limit(segment, criteria, chosen, norms, about.anatomy, about.thresholds)
+    near = on_the_limit(segment, grading, chosen, norms, about.anatomy, about.thresholds)
     limit = ("on_the_limit",) if near else ()
-    reasons = tuple(dict.fromkeys((*chosen.reasons, *gates, *_remarks(segment, about), *limit)))
+    reasons = tuple(dict.fromkeys((*chosen.reasons, *gates, *_remarks(segment), *limit)))
     return Finding(
         segment=segment,
         grades={name: entry.grade for name, entry in graded.items()},
@@ -94,16 +93,15 @@ def _gated(segment: Segment, chosen: Grade, about: Circumstances) -> tuple[Grade
     return (Grade.NOT_ASSESSABLE if doubtful else Grade.NONE), gates
 
 
-def _remarks(segment: Segment, about: Circumstances) -> Iterator[str]:
+def _remarks(segment: Segment) -> Iterator[str]:
     """What is said of a segment whatever its finding."""
     if segment.cold:
         yield "temperature_low"
     yield from segment.notes
     if segment.temporal_dispersion:
         yield "temporal_dispersion"
-    falls = (segment.amplitude_reduction_percent or 0.0) > 0
-    points = segment.distal_point, segment.proximal_point
-    if falls and about.anatomy.falls_in_health(segment.nerve, *points):
+    falls = (segment.amplitude_reduction_percent or 0.0, segment.area_reduction_percent or 0.0)
+    if segment.course.falls_in_health and max(falls) > 0:
         yield f"{segment.nerve}_physiological"
 
 
@@ -112,6 +110,6 @@ def _asked(segment: Segment, chosen: Grade, gated: Grade, reasons: Reasons, abou
     if chosen is Grade.NOT_LISTED or segment.standing is Standing.COMPRESSION_SITE:
         open_ = False
     else:
-        open_ = gated is not chosen or bool(_ANSWERABLE.intersection(reasons))
+        open_ = gated is not chosen or not _ANSWERABLE.isdisjoint(reasons)
     kept = [reason for reason in reasons if open_ or reason == "electrode_drift"]
-    yield from wanted(segment, kept, about.anatomy)
+    yield from wanted(segment, kept, about)

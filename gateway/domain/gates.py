@@ -7,13 +7,12 @@ away the right to say that there is none. What nobody recorded, and no gate need
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final
 
 from gateway.domain.anatomy import Anatomy
 from gateway.domain.martin_gruber import Crossover, MedianOverUlnar, concerns, crossover
-from gateway.domain.recording import Recording
 from gateway.domain.segments import Segment
-from gateway.domain.sites import NOT_A_PLATEAU
 from gateway.domain.study import ClinicalFacts
 from gateway.domain.thresholds import Thresholds
 
@@ -21,6 +20,7 @@ from gateway.domain.thresholds import Thresholds
 _TO_BE_PROVEN: Final[Mapping[str, str]] = {"erb": "erb_unproven", "popliteal_fossa": "supramaximal_unproven"}
 # What has to be the same at both ends of a segment.
 SET_UP: Final = ("filter_hz", "notch_hz", "montage_id")
+_SET_UP_OF: Final = attrgetter(*SET_UP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,16 +38,14 @@ Gate = Callable[[Segment, Circumstances], str | None]
 
 def submaximal(segment: Segment, _: Circumstances) -> str | None:
     """Whether the proximal stimulus is known not to have reached all fibres."""
-    stated = segment.proximal.recording.stimulus.supramaximal
-    growing = any(segment.proximal.flagged(name) for name in NOT_A_PLATEAU)
-    return "submaximal" if growing or stated is False else None
+    return "submaximal" if segment.proximal.submaximal else None
 
 
-def unproven(segment: Segment, about: Circumstances) -> str | None:
+def unproven(segment: Segment, _: Circumstances) -> str | None:
     """Whether the proximal stimulus of a deep nerve was not stated to have reached all fibres."""
     if segment.proximal.recording.stimulus.supramaximal is not None:
         return None
-    return _TO_BE_PROVEN.get(_ends(segment, about)[1])
+    return _TO_BE_PROVEN.get(segment.course.ends[1])
 
 
 def proximal_response(segment: Segment, _: Circumstances) -> str | None:
@@ -58,7 +56,7 @@ def proximal_response(segment: Segment, _: Circumstances) -> str | None:
 
 def anastomosis(segment: Segment, about: Circumstances) -> str | None:
     """Whether median fibres that reach this muscle may imitate the block."""
-    if not concerns(segment, _ends(segment, about)):
+    if not concerns(segment):
         return None
     known = crossover(segment, about.median_over_ulnar, about.thresholds)
     return None if known is Crossover.EXCLUDED else str(known)
@@ -77,8 +75,10 @@ def acute_onset(_: Segment, about: Circumstances) -> str | None:
 
 def filter_mismatch(segment: Segment, _: Circumstances) -> str | None:
     """Whether filters or electrodes are known at both ends and are not the same."""
-    ends = (segment.distal.recording, segment.proximal.recording)
-    return "filter_mismatch" if any(_differ(*ends, name) for name in SET_UP) else None
+    near, far = _SET_UP_OF(segment.distal.recording), _SET_UP_OF(segment.proximal.recording)
+    if near == far:
+        return None
+    return "filter_mismatch" if any(map(_differ, near, far)) else None
 
 
 # In the order reasons are published. Source of order and effect: the published rules of this product.
@@ -121,7 +121,7 @@ def _set_up_unknown(segment: Segment) -> Iterator[str]:
     for name, caveat in _UNKNOWN_AT_ONE.items():
         if (getattr(distal, name) is None) is not (getattr(proximal, name) is None):
             yield caveat
-    if _differ(distal, proximal, "gain_uv_per_div"):
+    if _differ(distal.gain_uv_per_div, proximal.gain_uv_per_div):
         yield "gain_differs"
 
 
@@ -134,11 +134,6 @@ _UNKNOWN_AT_EITHER: Final = {
 _UNKNOWN_AT_ONE: Final = {"notch_hz": "notch_unknown", "gain_uv_per_div": "gain_unknown"}
 
 
-def _ends(segment: Segment, about: Circumstances) -> tuple[str, str]:
-    """The named sites around a segment: an inching one inherits the gates of the segment it lies in."""
-    return about.anatomy.ends(segment.nerve, segment.distal_point, segment.proximal_point)
-
-
-def _differ(distal: Recording, proximal: Recording, name: str) -> bool:
-    near, far = getattr(distal, name), getattr(proximal, name)
+def _differ(near: object, far: object) -> bool:
+    """Whether two things are known and not the same."""
     return near is not None and far is not None and near != far

@@ -15,7 +15,7 @@ from typing import Final
 from gateway.domain.recording import Side
 from gateway.domain.rounding import MILLIVOLT_DECIMALS, PERCENT_DECIMALS, half_up, quotient, scaled
 from gateway.domain.segments import Segment
-from gateway.domain.sites import NOT_A_PLATEAU, Evoked
+from gateway.domain.sites import Evoked
 from gateway.domain.thresholds import Thresholds
 
 _NERVE: Final = "ulnar"
@@ -53,22 +53,20 @@ class MedianOverUlnar:
                 muscle[recording.stimulation_site] = entry
         return cls(found)
 
-    def gain_mv(self, side: Side, muscle: str) -> float | None:
+    def answers(self, segment: Segment) -> Mapping[str, Evoked]:
+        """The median responses over the muscle of a segment, by site."""
+        return self.responses.get((segment.side, segment.recording_site), {})
+
+    def gain_mv(self, segment: Segment) -> float | None:
         """By how much the elbow answers more than the wrist; None where one was not stimulated."""
-        answers = self.responses.get((side, muscle), {})
+        answers = self.answers(segment)
         wrist, elbow = (answers[site].amplitude if site in answers else None for site in TESTED_FROM[1])
         return None if wrist is None or elbow is None else half_up(elbow - wrist, MILLIVOLT_DECIMALS)
 
-    def too_weak(self, side: Side, muscle: str, site: str) -> bool:
-        """Whether the stimulus at a site is known not to have reached all fibres."""
-        entry = self.responses[side, muscle][site]
-        stated = entry.recording.stimulus.supramaximal
-        return stated is False or any(entry.flagged(name) for name in NOT_A_PLATEAU)
 
-
-def concerns(segment: Segment, ends: tuple[str, str]) -> bool:
+def concerns(segment: Segment) -> bool:
     """Whether an anastomosis could imitate a block here: the ulnar forearm, inching included."""
-    return segment.nerve == _NERVE and ends == _FOREARM
+    return segment.nerve == _NERVE and segment.course.ends == _FOREARM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,12 +74,14 @@ class Exchange:
     """What the median nerve gains against what the ulnar loses, and what follows.
 
     None: not tested, or an end has no known amplitude; `percent`: gain of loss, where there is a loss.
+    `too_weak`: the median site whose stimulus was too weak to tell.
     """
 
     known: Crossover
     gain_mv: float | None = None
     loss_mv: float | None = None
     percent: float | None = None
+    too_weak: str | None = None
 
 
 def crossover(segment: Segment, median: MedianOverUlnar, thresholds: Thresholds) -> Crossover:
@@ -94,7 +94,7 @@ def crossover(segment: Segment, median: MedianOverUlnar, thresholds: Thresholds)
 
 def exchange(segment: Segment, median: MedianOverUlnar, thresholds: Thresholds) -> Exchange:
     """The numbers `crossover` rests on."""
-    gain_mv = median.gain_mv(segment.side, segment.recording_site)
+    gain_mv = median.gain_mv(segment)
     distal_mv, proximal_mv = segment.distal.amplitude, segment.proximal.amplitude
     if gain_mv is None or distal_mv is None or proximal_mv is None:
         return Exchange(known=Crossover.NOT_EXCLUDED)
@@ -104,9 +104,14 @@ def exchange(segment: Segment, median: MedianOverUlnar, thresholds: Thresholds) 
     known = _known(gain_mv, math.inf if percent is None else percent, thresholds)
     # Too weak at the elbow hides fibres that cross over, too weak at the wrist feigns some.
     doubtful = {Crossover.EXCLUDED: "elbow", Crossover.DEMONSTRATED: "wrist"}.get(known)
-    if doubtful and median.too_weak(segment.side, segment.recording_site, doubtful):
-        known = Crossover.NOT_EXCLUDED
-    return Exchange(known=known, gain_mv=gain_mv, loss_mv=loss_mv, percent=percent)
+    too_weak = doubtful if doubtful and median.answers(segment)[doubtful].submaximal else None
+    return Exchange(
+        known=Crossover.NOT_EXCLUDED if too_weak else known,
+        gain_mv=gain_mv,
+        loss_mv=loss_mv,
+        percent=percent,
+        too_weak=too_weak,
+    )
 
 
 def _known(gain_mv: float, percent: float, thresholds: Thresholds) -> Crossover:

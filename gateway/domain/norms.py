@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final, Literal, TypeVar
 
 from gateway.domain.plausibility import Range, check_number, check_numbers, check_once, check_some
@@ -203,9 +204,9 @@ class SensoryNorm:
 _Row = TypeVar("_Row", MotorNorm, SensoryNorm)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class NormTable:
-    """One published or local table of limits, bound to its technique.
+    """One published or local table of limits, bound to its technique; equal to itself only.
 
     `use_unverified`: rows of status `unverified` count too, which only the laboratory may decide. Rows are
     asked for in a table that was fitted to a person.
@@ -225,13 +226,7 @@ class NormTable:
         Where what a stratum asks is not known of the person it does not hold. Of rows that ask equally much
         the first in the table stays first.
         """
-        return replace(
-            self, motor=self._fitted(self.motor, person), sensory=self._fitted(self.sensory, person)
-        )
-
-    def _fitted(self, rows: Iterable[_Row], person: Person) -> tuple[_Row, ...]:
-        hold = [row for row in rows if self._on(row) and (row.stratum is None or row.stratum.holds(person))]
-        return tuple(sorted(hold, key=lambda row: -row.stratum.narrowness if row.stratum else 0))
+        return _for_person(self, person)
 
     def _on(self, row: MotorNorm | SensoryNorm) -> bool:
         return self.use_unverified or row.status != "unverified"
@@ -253,15 +248,36 @@ class NormTable:
 
     def motor_norm(self, nerve: str, muscle: str) -> MotorNorm | None:
         """The row of a nerve over a muscle; None when the table has none."""
-        for row in self.motor:
-            if row.nerve == nerve and row.muscle == muscle:
-                return row
-        return None
+        return _motor_norm(self, nerve, muscle)
 
     def sensory_norm(self, nerve: str, stimulation_site: str, recording_site: str) -> SensoryNorm | None:
         """The row of a sensory nerve for this site pair and direction; None when the table has none."""
-        for row in self.sensory:
-            same_nerve = row.nerve == nerve and row.recording_site == recording_site
-            if same_nerve and stimulation_site in row.stimulation_sites:
-                return row
-        return None
+        return _sensory_norm(self, nerve, stimulation_site, recording_site)
+
+
+# A table does not change: what is asked of it for every recording of every study is looked up once.
+@lru_cache(maxsize=64)
+def _for_person(table: NormTable, person: Person) -> NormTable:
+    return replace(
+        table,
+        motor=_fitted(table.motor, person, use_unverified=table.use_unverified),
+        sensory=_fitted(table.sensory, person, use_unverified=table.use_unverified),
+    )
+
+
+def _fitted(rows: Iterable[_Row], person: Person, *, use_unverified: bool) -> tuple[_Row, ...]:
+    on = (row for row in rows if use_unverified or row.status != "unverified")
+    hold = [row for row in on if row.stratum is None or row.stratum.holds(person)]
+    return tuple(sorted(hold, key=lambda row: -row.stratum.narrowness if row.stratum else 0))
+
+
+@lru_cache(maxsize=1024)
+def _motor_norm(table: NormTable, nerve: str, muscle: str) -> MotorNorm | None:
+    rows = (row for row in table.motor if row.nerve == nerve and row.muscle == muscle)
+    return next(rows, None)
+
+
+@lru_cache(maxsize=1024)
+def _sensory_norm(table: NormTable, nerve: str, stimulated: str, recorded: str) -> SensoryNorm | None:
+    own = (row for row in table.sensory if row.nerve == nerve and row.recording_site == recorded)
+    return next((row for row in own if stimulated in row.stimulation_sites), None)

@@ -101,7 +101,8 @@ def _low_distal(evidence: Evidence) -> Iterator[NerveKey]:
         amplitude = segment.distal_amplitude_mv
         if norm is None or not norm.amplitude_mv or amplitude is None or amplitude >= norm.amplitude_mv:
             continue
-        if segment.distal_point.site == evidence.about.anatomy.most_distal(segment.nerve):
+        bypassed = "accessory_fibular_demonstrated" in segment.notes
+        if segment.distal_point.site == evidence.about.anatomy.most_distal(segment.nerve) and not bypassed:
             yield segment.nerve, segment.side
 
 

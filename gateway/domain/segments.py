@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final, Literal, TypedDict
 
-from gateway.domain.anatomy import Anatomy, SitePoint, Standing
+from gateway.domain.accessory import accessory_branch
+from gateway.domain.anatomy import Anatomy, Course, SitePoint, Standing
 from gateway.domain.recording import Modality, MotorMarks, Recording, Side
 from gateway.domain.rounding import RATIO_DECIMALS, VELOCITY_DECIMALS, half_up, quotient, reduction_percent
 from gateway.domain.shapes import costimulation
@@ -55,7 +56,9 @@ class Segment:
     recording_site: str
     distal: Evoked
     proximal: Evoked
-    standing: Standing
+    distal_point: SitePoint
+    proximal_point: SitePoint
+    course: Course
     crossover: bool = False
     amplitude_ratio: float | None = None
     amplitude_reduction_percent: float | None = None
@@ -67,17 +70,16 @@ class Segment:
     cold: bool | None = None
     notes: tuple[str, ...] = ()
     standard_errors: Mapping[str, float] = field(default_factory=dict)
-    distal_point: SitePoint = field(init=False, compare=False)
-    proximal_point: SitePoint = field(init=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "distal_point", point(self.distal.recording))
-        object.__setattr__(self, "proximal_point", point(self.proximal.recording))
 
     def half_width(self, change: Change, thresholds: Thresholds) -> float:
         """Half of the 95 % interval of a change, in percentage points; a machine's where it marked an end."""
         error = self.standard_errors.get(change)
         return thresholds.machine_points.value if error is None else half_width(error)
+
+    @property
+    def standing(self) -> Standing:
+        """Whether it may count as a site of block."""
+        return self.course.standing
 
     @property
     def distal_amplitude_mv(self) -> float | None:
@@ -113,17 +115,26 @@ def motor_sites(
             sites = series.setdefault(entry.recording.recording_site, {})
             sites.setdefault(point(entry.recording), []).append(entry)
     muscles = sorted(series, key=list(anatomy.muscles).index)
-    return {
-        muscle: list(_compared_by_shape([used(e, thresholds) for e in _in_order(series[muscle], anatomy)]))
-        for muscle in muscles
-    }
+    return {muscle: _used_sites(series[muscle], anatomy, thresholds) for muscle in muscles}
 
 
-def _in_order(sites: Mapping[SitePoint, list[Evoked]], anatomy: Anatomy) -> list[list[Evoked]]:
-    """The series of one muscle, distal to proximal."""
-    return [
-        sites[where] for where in sorted(sites, key=lambda p: anatomy.order(sites[p][0].recording.nerve, p))
-    ]
+def _used_sites(
+    series: Mapping[SitePoint, list[Evoked]], anatomy: Anatomy, thresholds: Thresholds
+) -> list[Evoked]:
+    """The used recording of each site of one muscle, distal to proximal, then accessory ones."""
+    in_order = sorted(series, key=lambda p: anatomy.order(series[p][0].recording.nerve, p))
+    sites = [used(series[where], thresholds) for where in in_order]
+    along, accessory = _on_course(sites, anatomy)
+    return [*_compared_by_shape(along), *accessory]
+
+
+def _on_course(sites: Sequence[Evoked], anatomy: Anatomy) -> tuple[Sequence[Evoked], Sequence[Evoked]]:
+    """The sites along one nerve, and those off its course."""
+    off = anatomy.nerves[sites[0].recording.nerve].accessory_sites if sites else ()
+    if not off:
+        return sites, ()
+    along = [entry for entry in sites if entry.recording.stimulation_site not in off]
+    return along, [entry for entry in sites if entry.recording.stimulation_site in off]
 
 
 def _compared_by_shape(sites: Sequence[Evoked]) -> Iterator[Evoked]:
@@ -134,13 +145,23 @@ def _compared_by_shape(sites: Sequence[Evoked]) -> Iterator[Evoked]:
 
 
 def segments(sites: Sequence[Evoked], anatomy: Anatomy, thresholds: Thresholds) -> tuple[Segment, ...]:
-    """Each pair of neighbouring sites of one nerve, side and muscle, given distal to proximal."""
-    return tuple(compare(distal, proximal, anatomy, thresholds) for distal, proximal in pairwise(sites))
+    """Each pair of neighbouring sites of one nerve, side and muscle, given distal to proximal.
+
+    Where the most distal response is the smaller one, what an accessory site shows is noted.
+    """
+    along, accessory = _on_course(sites, anatomy)
+    found = tuple(compare(distal, proximal, anatomy, thresholds) for distal, proximal in pairwise(along))
+    branch = accessory_branch(accessory)
+    if branch is None or not found or "proximal_larger" not in found[0].notes:
+        return found
+    note = f"accessory_{found[0].nerve}_{'demonstrated' if branch else 'excluded'}"
+    return (replace(found[0], notes=(*found[0].notes, note)), *found[1:])
 
 
 def compare(distal: Evoked, proximal: Evoked, anatomy: Anatomy, thresholds: Thresholds) -> Segment:
     """The segment between two sites; quantities that cannot be computed are None, with a note."""
     recording = distal.recording
+    points = point(recording), point(proximal.recording)
     changes = _changes(distal, proximal, thresholds)
     larger = _larger(changes.get("amplitude_reduction_percent"), thresholds)
     return Segment(
@@ -149,7 +170,9 @@ def compare(distal: Evoked, proximal: Evoked, anatomy: Anatomy, thresholds: Thre
         recording_site=recording.recording_site,
         distal=distal,
         proximal=proximal,
-        standing=anatomy.standing(recording.nerve, point(recording), point(proximal.recording)),
+        distal_point=points[0],
+        proximal_point=points[1],
+        course=anatomy.course(recording.nerve, *points),
         crossover=not anatomy.supplies(recording.nerve, recording.recording_site),
         cold=_cold(recording, proximal.recording, anatomy, thresholds),
         notes=tuple(_notes(distal, proximal, larger=larger)),
@@ -218,7 +241,7 @@ def _changes(distal: Evoked, proximal: Evoked, thresholds: Thresholds) -> _Chang
         "duration_increase_percent": duration,
         "temporal_dispersion": None if duration is None else duration > thresholds.dispersion_percent.value,
         "conduction_velocity_m_s": velocity,
-        "standard_errors": dict(_standard_errors(distal, proximal, velocity)),
+        "standard_errors": _standard_errors(distal, proximal, velocity),
     }
 
 
@@ -256,21 +279,23 @@ def _velocity(near: MotorMarks, far: MotorMarks, length_mm: float | None) -> flo
     return quotient(length_mm, difference_ms, VELOCITY_DECIMALS) if difference_ms > 0 else None
 
 
-def _standard_errors(distal: Evoked, proximal: Evoked, velocity: float | None) -> Iterator[tuple[str, float]]:
+def _standard_errors(distal: Evoked, proximal: Evoked, velocity: float | None) -> dict[str, float]:
     """The standard error of each change whose two quantities are ours; the distance is taken as exact.
 
     With s the standard errors of P and D: of P / D (times 100: of a percentage) P / D sqrt((sP/P)^2 +
     (sD/D)^2); of a velocity v sqrt(sP^2 + sD^2) / (P - D), P and D the onset latencies.
     """
+    errors: dict[str, float] = {}
     if not distal.errors or not proximal.errors:
-        return
+        return errors
     for change, quantity, factor in _COMPARED:
         near, far = _measured(distal, quantity), _measured(proximal, quantity)
         if near and far and near[0]:
-            yield change, factor * quotient_error(*far, *near)
+            errors[change] = factor * quotient_error(*far, *near)
     near, far = (_measured(entry, "onset_latency_ms") for entry in (distal, proximal))
     if velocity is not None and near and far:
-        yield "conduction_velocity_m_s", velocity * math.hypot(near[1], far[1]) / (far[0] - near[0])
+        errors["conduction_velocity_m_s"] = velocity * math.hypot(near[1], far[1]) / (far[0] - near[0])
+    return errors
 
 
 def _measured(entry: Evoked, quantity: str) -> tuple[float, float] | None:

@@ -49,7 +49,8 @@ def costimulation(distal: Evoked, proximal: Evoked) -> Quality | None:
     10 % and its uncertainty) or only the distal wave begins with a positive dip. None too where a curve is
     missing or its negative phase could not be marked.
     """
-    near, far = _negative_wave(distal), _negative_wave(proximal)
+    near = _negative_wave(distal)
+    far = _negative_wave(proximal) if near else None
     if near is None or far is None:
         return None
     dips = distal.flagged("initial_positivity") and not proximal.flagged("initial_positivity")

@@ -26,7 +26,7 @@ from gateway.domain.recording import (
 from gateway.domain.rounding import reduction_percent
 from gateway.domain.thresholds import Thresholds
 
-# What shows that not all fibres were stimulated, whatever is stated.
+# What shows that not all fibres were stimulated.
 NOT_A_PLATEAU: Final = ("submaximal_series", "supramaximal_contradicted")
 _NOT_MARKED: Final = Marking(response=None)
 
@@ -56,7 +56,12 @@ class Evoked:
 
     def flagged(self, name: str) -> bool:
         """Whether a quality entry of this name stands against the recording."""
-        return name in [entry.name for entry in self.quality]
+        return bool(self.quality) and name in [entry.name for entry in self.quality]
+
+    @property
+    def submaximal(self) -> bool:
+        """Whether the stimulus is known not to have reached all fibres, whatever is stated."""
+        return self.recording.stimulus.supramaximal is False or any(map(self.flagged, NOT_A_PLATEAU))
 
     @property
     def motor(self) -> MotorMarks | None:
@@ -80,7 +85,9 @@ def evoked(recording: Recording, settings: MarkerSettings) -> Evoked:
     marking = _NOT_MARKED if curve is None else mark(curve, recording.modality, settings)
     graded, quality = marking.response, marking.quality
     filled: tuple[str, ...] = ()
-    if device is not None:
+    if curve is None:
+        graded = device
+    elif device is not None:
         graded, filled = _filled(device, marking.response)
         quality = (*quality, *disagreements(device, marking, settings))
     if recording.signal_status is not None:

@@ -212,6 +212,8 @@ class Study:
     @property
     def in_force(self) -> tuple[Recording, ...]:
         """What counts, in the order it came: the recordings as amended, without those excluded."""
+        if not self.amended and not self.excluded:
+            return self.recordings
         return tuple(self.corrected(entry) for entry in self.recordings if self.exclusion(entry) is None)
 
     def with_fact(self, fact: Fact) -> "Study":
@@ -249,6 +251,8 @@ def _stated(clinical: ClinicalFacts, statement: ClinicalStated) -> ClinicalFacts
 
 def completed(recording: Recording, details: Sequence[DetailStated]) -> Recording:
     """The recording with what was stated where the cart recorded nothing; the latest word counts."""
+    if not details:
+        return recording
     stated: dict[str, float | bool | None] = {}
     for detail in details:
         if detail.names(recording):

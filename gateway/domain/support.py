@@ -177,6 +177,8 @@ def _name(nerve: NerveKey) -> str:
 
 def exclusions(study: Study) -> tuple[str, ...]:
     """A caveat for every recording that an operator excluded, with where it was made and why."""
+    if not study.excluded:
+        return ()
     excluded = ((study.corrected(entry), study.exclusion(entry)) for entry in study.recordings)
     found = (
         f"excluded:{entry.modality}:{entry.nerve}:{entry.side}:{entry.stimulation_site}:{reason}"

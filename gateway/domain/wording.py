@@ -38,6 +38,8 @@ REASONS: Final[Mapping[str, str]] = {
     # remarks
     "temperature_low": "limb cold",
     "proximal_larger": "proximal response larger than the distal one",
+    "accessory_fibular_demonstrated": "accessory fibular nerve demonstrated",
+    "accessory_fibular_excluded": "no accessory fibular nerve",
     "electrode_drift": "response changed at the same current",
     "temporal_dispersion": "temporal dispersion",
     "on_the_limit": "on the limit",
@@ -163,6 +165,7 @@ QUANTITIES: Final[Mapping[str, str]] = {
     "area_reduction_percent": "area reduction",
     "duration_increase_percent": "duration increase",
     "distal_amplitude_mv": "distal amplitude",
+    "percent_of_lower_limit": "distal amplitude of its lower limit",
     "amplitude_mv": "amplitude",
     "amplitude_uv": "amplitude",
     "peak_to_peak_mv": "peak-to-peak amplitude",

@@ -119,7 +119,7 @@ StudyStage = Callable[[Examination, Judging], Examination]
 
 def grade(examination: Examination, judging: Judging) -> Examination:
     """Grade every segment under every set, and gate the grading set's grade to a finding."""
-    sets, grading = judging.reference.criteria, judging.reference.grading
+    sets, grading = judging.reference.criteria, judging.reference.grading_set
     found = [
         finding(segment, sets, grading, judging.norms, judging.about)
         for nerve in examination.nerves.values()

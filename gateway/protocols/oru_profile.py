@@ -86,7 +86,9 @@ _OBX: Final = (
 _NTE: Final = (
     SegmentField(1, "Set ID - NTE", "SI", "R", "from 1 behind each OBX"),
     SegmentField(2, "Source of Comment", "ID", "R", "`L`", "0105"),
-    SegmentField(3, "Comment", "FT", "R", "reasons, caveats, thresholds, source of each criteria set"),
+    SegmentField(
+        3, "Comment", "FT", "R", "reasons, pattern, mimics, caveats, thresholds, sources: see below"
+    ),
     SegmentField(4, "Comment Type", "CE", "R", "`RE^Remark^HL70364`", "0364"),
 )
 PROFILE: Final = (

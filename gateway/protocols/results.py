@@ -4,7 +4,7 @@ Pure rearrangement: nothing is computed here that the assessment does not say. A
 is about, never by its place in a list, so that a later report of the same study lines up with this one.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass
 from typing import Final
 
@@ -22,6 +22,7 @@ from gateway.domain.wording import amendment
 from gateway.protocols import quantities
 from gateway.protocols.criteria_remarks import criteria_remarks
 from gateway.protocols.observations import Coded, Place, anatomical, local, words
+from gateway.protocols.summary_remarks import listed, summary_remarks
 
 Value = float | str | Coded
 
@@ -138,7 +139,7 @@ def _site(evoked: Evoked, judged: SensoryResult | None) -> Group:
     }
     at = recording.recorded_at
     corrected = () if evoked.amendment is None else (f"Corrected: {amendment(evoked.amendment)}",)
-    quality = _listed("Quality", (entry.code for entry in evoked.quality))
+    quality = listed("Quality", (entry.code for entry in evoked.quality))
     found = (
         Observation(code="STIM-SITE", value=name, recorded_at=at, remarks=(*corrected, *quality)),
         *(Observation(code=code, value=v, recorded_at=at) for code, v in technique.items() if v is not None),
@@ -200,7 +201,7 @@ def _judgement(judged: SensoryResult) -> Iterator[Observation]:
         value=local(judged.result),
         flag=_SENSORY_FLAGS.get(judged.result, "A"),
         recorded_at=at,
-        remarks=_listed("Reasons", judged.reasons),
+        remarks=listed("Reasons", judged.reasons),
     )
 
 
@@ -233,7 +234,7 @@ def _segment(finding: Finding) -> Group:
             code="CB-FINDING",
             value=local(finding.finding),
             flag=_flag(finding.finding),
-            remarks=_listed("Reasons", finding.reasons),
+            remarks=listed("Reasons", finding.reasons),
         ),
         *grades,
     )
@@ -248,23 +249,16 @@ def _flag(grade: Grade) -> str:
 _SUPPORTING: Final = frozenset({Support.DEFINITE, Support.PROBABLE, Support.POSSIBLE})
 _YES_NO: Final = {True: Coded("Y", "yes"), False: Coded("N", "no"), None: Coded("U", "unknown")}
 _NORMAL_FLAG: Final = {True: "N", False: "A", None: ""}
-_NOTICE: Final = "Preliminary electrodiagnostic support, computed and not yet reviewed by a physician"
 
 
 def _summary(assessment: Assessment) -> Group:
     mmn, normal = assessment.mmn, assessment.sensory_normal
-    remarks = (
-        _NOTICE,
-        *_listed("Reasons", mmn.reasons),
-        *_listed("Missing", mmn.missing),
-        *_listed("Caveats", mmn.caveats),
-    )
     found = (
         Observation(
             code="MMN-SUPPORT",
             value=local(mmn.support),
             flag="A" if mmn.support in _SUPPORTING else "",
-            remarks=remarks,
+            remarks=tuple(summary_remarks(assessment)),
         ),
         Observation(code="SENS-NORMAL", value=_YES_NO[normal], flag=_NORMAL_FLAG[normal]),
         *(_criteria(entry, assessment.grading) for entry in assessment.criteria),
@@ -290,11 +284,5 @@ def _action(action: Action) -> Observation:
         code="ACTION",
         value=Coded(str(action), action.why),
         item=str(action),
-        remarks=_listed("Recordings", (":".join(filter(None, astuple(s))) for s in action.recordings)),
+        remarks=listed("Recordings", (":".join(filter(None, astuple(s))) for s in action.recordings)),
     )
-
-
-def _listed(label: str, entries: Iterable[str]) -> tuple[str, ...]:
-    """One remark that lists `entries`; none where there are none."""
-    shown = ", ".join(entries)
-    return (f"{label}: {shown}",) if shown else ()

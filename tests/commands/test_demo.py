@@ -84,7 +84,7 @@ def test_once_shows_an_examination_from_the_cart_to_both_receivers(capsys: Captu
     assert lines[1].startswith(f"  broker    {kind} on 127.0.0.1:")
     summary = lines[lines.index("") + 1 :]
     assert summary[0].startswith("PRELIMINARY: ")
-    assert summary[1].startswith("▲ right median apb, wrist to elbow: definite block; amplitude -")
+    assert summary[1].startswith("▲ right median APB, wrist to elbow: definite block; amplitude -")
     assert re.fullmatch(rf"MQTT  {TOPICS}/study/[A-Z2-7]{{8}}/assessment", summary[-2])
     assert re.fullmatch(r"HL7   ORU\^R01 \S+ delivered, answered AA", summary[-1])
 
@@ -322,7 +322,7 @@ def result(*recordings: Recording) -> list[str]:
 def test_a_result_that_lacks_nothing_asks_for_nothing() -> None:
     assert result(motor("wrist"), motor("below_elbow"))[2:] == [
         "  no conduction block found",
-        "  MMN support: none (no_block_found)",
+        "  MMN support: none - no conduction block found",
     ]
 
 
@@ -330,23 +330,27 @@ def test_a_block_in_doubt_is_shown_with_what_would_settle_it() -> None:
     weak = motor_marks(amplitude_mv=3.0, negative_area_mv_ms=9.5)
     assert result(motor("wrist"), motor("below_elbow", weak), sensory())[2:] == [
         (
-            "  right ulnar adm, wrist to below_elbow: indeterminate;"
-            " amplitude -66.7 %, area -66.1 %, duration +0.0 %  (martin_gruber_not_excluded)"
+            "  right ulnar ADM, wrist to below elbow: indeterminate;"
+            " amplitude -66.7 %, area -66.1 %, duration +0.0 %  (Martin-Gruber anastomosis not excluded)"
         ),
         "  no conduction block found",
-        "  MMN support: none (block_in_doubt:ulnar:right)",
-        "  still to record: exclude_martin_gruber:ulnar:right",
+        "  MMN support: none - a block that is still in doubt, no other found (right ulnar)",
+        "  still to record: exclude a Martin-Gruber anastomosis (right ulnar)",
     ]
 
 
 @pytest.mark.parametrize(
     ("sites", "shown"),
     [
-        ({}, "warm_limb ulnar right"),
-        ({"stimulation_site": "wrist", "recording_site": "adm"}, "warm_limb ulnar right wrist adm"),
+        ({}, "warm the limb (right ulnar)"),
+        ({"stimulation_site": "wrist", "recording_site": "adm"}, "warm the limb (right ulnar, wrist, ADM)"),
     ],
 )
 def test_what_is_still_to_record_is_named_with_its_place(sites: dict[str, str], shown: str) -> None:
     action = {"code": "warm_limb", "nerve": "ulnar", "side": "right"}
     unknown = {"stimulation_site": None, "recording_site": None}
     assert guidance_line({"actions": [action | unknown | sites]}) == f"  still to record: {shown}"
+
+
+def test_that_nothing_is_in_doubt_is_said() -> None:
+    assert guidance_line({"actions": []}) == "  nothing is in doubt"

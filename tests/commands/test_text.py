@@ -33,6 +33,7 @@ from tests.factories import (
     waveform,
 )
 
+FINDINGS = "Findings under efns-pns-mmn-2010"
 WEAK = motor_marks(amplitude_mv=3.0, negative_area_mv_ms=9.5)
 
 
@@ -95,7 +96,7 @@ def test_simulated_data_is_called_so() -> None:
 def test_a_study_without_a_recording_has_no_tables() -> None:
     found = written(study())
     assert found[4:6] == ["MMN support: not assessable", "  - no segment could be assessed"]
-    assert not {"Findings", "Signal quality", "Still to record"}.intersection(found)
+    assert not {FINDINGS, "Signal quality", "Still to record"}.intersection(found)
 
 
 def test_a_name_from_outside_gives_no_orders_to_the_terminal() -> None:
@@ -221,33 +222,30 @@ def test_a_sensory_site_pair_without_a_row_has_no_limits() -> None:
 
 
 def test_a_block_is_marked_with_the_set_and_the_numbers_it_rests_on() -> None:
-    found = section(lines(median("wrist"), median("elbow", WEAK)), "Findings")
+    found = section(lines(median("wrist"), median("elbow", WEAK)), FINDINGS)
     assert " ".join(found) == (
-        "▲ right median APB, wrist to elbow: definite block under efns-pns-mmn-2010;"
-        " amplitude -66.7 %, area -66.1 %, duration +0.0 %"
+        "▲ right median APB, wrist to elbow: definite block; amplitude -66.7 %, area -66.1 %, duration +0.0 %"
     )
 
 
 def test_a_block_in_doubt_says_what_the_numbers_say_and_why_it_is_in_doubt() -> None:
-    found = " ".join(section(lines(motor("wrist"), motor("below_elbow", WEAK)), "Findings"))
+    found = " ".join(section(lines(motor("wrist"), motor("below_elbow", WEAK)), FINDINGS))
     assert found == (
-        "? right ulnar ADM, wrist to below elbow: in doubt, by its numbers definite block under"
-        " efns-pns-mmn-2010; amplitude -66.7 %, area -66.1 %, duration +0.0 %;"
+        "? right ulnar ADM, wrist to below elbow: in doubt, by its numbers definite block;"
+        " amplitude -66.7 %, area -66.1 %, duration +0.0 %;"
         " Martin-Gruber anastomosis not excluded"
     )
 
 
 def test_what_does_not_count_says_why() -> None:
-    found = " ".join(section(lines(motor("below_elbow"), motor("above_elbow", WEAK)), "Findings"))
-    assert found.startswith(
-        "- right ulnar ADM, below elbow to above elbow: site excluded under efns-pns-mmn-2010;"
-    )
+    found = " ".join(section(lines(motor("below_elbow"), motor("above_elbow", WEAK)), FINDINGS))
+    assert found.startswith("- right ulnar ADM, below elbow to above elbow: site excluded;")
     assert found.endswith("; the nerve is commonly compressed here")
 
 
 def test_sets_that_disagree_are_shown_disagreeing_in_one_line() -> None:
     mild = motor_marks(amplitude_mv=5.8, negative_area_mv_ms=20.0)
-    found = section(lines(median("wrist"), median("elbow", mild)), "Findings")
+    found = section(lines(median("wrist"), median("elbow", mild)), FINDINGS)
     assert re.fullmatch(
         r".* sets disagree: (.*: .*; ){2}.*",
         " ".join(found),
@@ -260,16 +258,16 @@ def test_sets_that_disagree_are_shown_disagreeing_in_one_line() -> None:
 
 def test_a_sensory_finding_has_its_reasons() -> None:
     weak = SensoryMarks(onset_latency_ms=2.4, peak_latency_ms=3.1, amplitude_uv=4.0)
-    assert section(lines(sensory(weak)), "Findings") == [
+    assert section(lines(sensory(weak)), FINDINGS) == [
         "! right ulnar, wrist - digit 5 (sensory): abnormal; amplitude below its limit"
     ]
-    assert section(lines(sensory()), "Findings") == ["- right ulnar, wrist - digit 5 (sensory): normal"]
+    assert section(lines(sensory()), FINDINGS) == ["- right ulnar, wrist - digit 5 (sensory): normal"]
 
 
 def test_what_is_wrong_with_the_signals_stands_before_the_findings() -> None:
     found = lines(
         motor("wrist", motor_marks(amplitude_mv=4.0), waveform=cmap()),
-        motor("below_elbow", NO_RESPONSE, site_position_mm=90.0),
+        motor("below_elbow", NO_RESPONSE, site_position_mm=90.0, stimulus=Stimulus(intensity_ma=60)),
         sensory(NO_RESPONSE),
     )
 
@@ -282,7 +280,41 @@ def test_what_is_wrong_with_the_signals_stands_before_the_findings() -> None:
     advice = "no response - raise the current before believing it"
     assert f"! right ulnar ADM, below elbow at 90 mm: {advice}" in quality
     assert f"! right ulnar digit 5 sensory, wrist: {advice}" in quality
-    assert found.index("Signal quality") < found.index("Findings")
+    assert found.index("Signal quality") < found.index(FINDINGS)
+
+
+def test_no_response_to_a_proven_stimulus_is_in_the_table_and_nothing_more_is_to_do() -> None:
+    found = lines(motor("wrist"), motor("below_elbow", NO_RESPONSE))
+
+    assert "Signal quality" not in found
+    assert any(line.startswith("below elbow - NR") for line in found)
+
+
+def test_what_is_on_the_limit_is_named_with_the_limit() -> None:
+    near = motor_marks(amplitude_mv=3.0, negative_area_mv_ms=14.5, negative_duration_ms=7.7)
+
+    found = " ".join(section(lines(median("wrist"), median("elbow", near)), FINDINGS))
+
+    assert found.count("on the limit") == 1
+    assert "area -48.2 %, duration +28.3 % on the limit: area reduction 50 %, duration increase 30 %" in found
+
+
+def test_a_distal_response_near_its_floor_is_named_too() -> None:
+    small = motor_marks(amplitude_mv=1.5, negative_area_mv_ms=5.0)
+    far = motor_marks(amplitude_mv=0.4, negative_area_mv_ms=1.0)
+
+    found = " ".join(section(lines(motor("wrist", small), motor("below_elbow", far)), FINDINGS))
+
+    assert "on the limit: distal amplitude of its lower limit 20 %" in found
+
+
+def test_where_nothing_was_compared_no_numbers_stand() -> None:
+    over_adm = [motor("wrist", NO_RESPONSE, nerve="median"), motor("elbow", nerve="median")]
+
+    assert " ".join(section(lines(*over_adm), FINDINGS)) == (
+        "- right median ADM, wrist to elbow: not listed; recorded over a muscle of another nerve, to find an"
+        " anastomosis, no distal response"
+    )
 
 
 def test_a_number_without_a_unit_stands_alone() -> None:
@@ -380,7 +412,7 @@ def test_what_was_declined_is_a_caveat() -> None:
 
 def test_a_derivation_stands_under_the_finding_it_explains() -> None:
     found = lines(median("wrist"), median("elbow", WEAK), median_sensory(), explain=True)
-    findings = section(found, "Findings")
+    findings = section(found, FINDINGS)
     block = next(n for n, line in enumerate(findings) if line.startswith("▲ right median APB"))
     formula = findings.index("area reduction = 100 (28.00 - 9.50) / 28.00 = 66.1 %")
     concluded = findings.index("finding: definite block")
@@ -413,14 +445,14 @@ def test_a_loss_is_shown_as_a_fall(reduction: float | None, shown: str) -> None:
         "distal_site": "wrist",
         "proximal_site": "below_elbow",
         "finding": "none",
-        "reasons": ["duration_missing"],
+        "reasons": ["on_the_limit"],
         "amplitude_reduction_percent": reduction,
         "area_reduction_percent": reduction,
         "duration_increase_percent": None,
     }
     assert segment_line(segment) == (
-        "  right ulnar adm, wrist to below_elbow: none;"
-        f" amplitude {shown}, area {shown}, duration not known  (duration_missing)"
+        "  right ulnar ADM, wrist to below elbow: none;"
+        f" amplitude {shown}, area {shown}, duration not known  (on the limit)"
     )
 
 

@@ -21,7 +21,7 @@ def points(distal: str, proximal: str) -> tuple[SitePoint, SitePoint]:
     ],
 )
 def test_common_compression_sites_never_count(nerve: str, distal: str, proximal: str) -> None:
-    assert ANATOMY.standing(nerve, *points(distal, proximal)) is Standing.COMPRESSION_SITE
+    assert ANATOMY.course(nerve, *points(distal, proximal)).standing is Standing.COMPRESSION_SITE
 
 
 @pytest.mark.parametrize(
@@ -41,8 +41,8 @@ def test_a_longer_pair_that_contains_a_compression_site_is_contaminated(
 ) -> None:
     pair = points(distal, proximal)
 
-    assert ANATOMY.standing(nerve, *pair) is Standing.CONTAMINATED
-    assert ANATOMY.missing_sites(nerve, *pair) == missing
+    assert ANATOMY.course(nerve, *pair).standing is Standing.CONTAMINATED
+    assert ANATOMY.course(nerve, *pair).missing_sites == missing
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_longer_pair_that_contains_a_compression_site_is_contaminated(
 def test_a_segment_that_only_touches_a_compression_site_lies_outside_it(
     nerve: str, distal: str, proximal: str
 ) -> None:
-    assert ANATOMY.standing(nerve, *points(distal, proximal)) is Standing.ELIGIBLE
+    assert ANATOMY.course(nerve, *points(distal, proximal)).standing is Standing.ELIGIBLE
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_segment_that_only_touches_a_compression_site_lies_outside_it(
 def test_inching_inherits_from_the_named_segment_it_lies_in(
     distal: SitePoint, proximal: SitePoint, standing: str
 ) -> None:
-    assert ANATOMY.standing("ulnar", distal, proximal) == standing
+    assert ANATOMY.course("ulnar", distal, proximal).standing == standing
 
 
 def test_inching_points_sort_between_the_named_sites() -> None:

@@ -1,4 +1,4 @@
-"""On the limit: 3 points for a machine's marks, the 95 % interval for ours, where the grade can change."""
+"""On the limit: within 3 points of a limit for a machine's marks, within the 95 % interval for ours."""
 
 from dataclasses import replace
 from typing import Any
@@ -43,17 +43,30 @@ def near(set_id: str, segment: Segment) -> bool:
         (EFNS, MEDIAN, {"area": 60.0, "duration": 33.0}, True),  # definite or probable
         (EFNS, MEDIAN, {"area": 60.0, "duration": 33.1}, False),
         (EFNS, MEDIAN, {"area": 40.0, "duration": 27.0}, True),  # probable or none
-        (EFNS, MEDIAN, {"area": 5.0, "duration": 30.0}, False),  # none either way
+        (EFNS, MEDIAN, {"area": 10.0, "duration": 29.0}, True),  # also where the grade is none either way
+        (EFNS, MEDIAN, {"area": 10.0, "duration": 33.0}, True),
+        (EFNS, MEDIAN, {"area": 10.0, "duration": 33.1}, False),
+        (EFNS, MEDIAN, {"area": 10.0, "duration": 26.9}, False),
+        (EFNS, MEDIAN, {"area": 48.0, "duration": 5.0}, True),
+        (EFNS, MEDIAN, {"area": 60.0, "duration": 29.0}, True),
+        (
+            EFNS,
+            MEDIAN,
+            {"area": 31.0, "duration": 60.0},
+            True,
+        ),  # near the 30 % of a rule that fails otherwise
         (EFNS, MEDIAN, {"area": 48.0, "duration": 32.0}, True),
         (EFNS, MEDIAN, {"amplitude": 50.0}, False),  # not asked for
         (GHOSH, MEDIAN, {"area": 23.0}, True),
-        (GHOSH, MEDIAN, {"area": 90.0, "amplitude": 32.0}, False),  # a block by its area
+        (GHOSH, MEDIAN, {"area": 90.0, "amplitude": 32.0}, True),  # a block by its area all the same
+        (GHOSH, MEDIAN, {"area": 90.0, "amplitude": 40.0}, False),
         ("pfeiffer-2000-d", MEDIAN, {"amplitude": 47.0}, True),  # a ratio of 0.53
         ("pfeiffer-2000-d", MEDIAN, {"amplitude": 46.9}, False),
         ("pfeiffer-2000-d", MEDIAN, {"amplitude": 53.0}, True),
         ("pfeiffer-2000-d", MEDIAN, {"amplitude": 53.1}, False),
         ("pfeiffer-2000-d", MEDIAN, {"amplitude": 61.0, "distal_mv": 0.5}, True),  # 0.39
         ("pfeiffer-2000-d", MEDIAN, {"amplitude": 60.9, "distal_mv": 0.5}, False),
+        ("pfeiffer-2000-d", MEDIAN, {"amplitude": 64.0}, False),  # 0.36, for small responses only
         ("aan-1991", MEDIAN, {"area": 40.0, "duration": 15.0}, True),  # neither row on it, both beside it
         ("aan-1991", MEDIAN, {"area": 40.0, "duration": 18.1}, False),
     ],
@@ -68,14 +81,14 @@ def test_a_machine_s_mark_is_near_within_three_points(set_id, where, changes, ex
         (("radial", ("forearm", "elbow")), {"area": 50.0}),  # not listed
         (("ulnar", ("below_elbow", "above_elbow")), {"area": 50.0}),  # excluded
         (MEDIAN, {"area": 50.0, "distal_mv": 0.5}),  # below the floor whatever the area
-        (MEDIAN, {"area": None, "duration": 30.0}),
+        (MEDIAN, {"area": None, "duration": 10.0}),
         (("ulnar", ("wrist", "below_elbow")), {"area": 50.0, "muscle": "fdi"}),  # no norm
         (MEDIAN, {"area": 50.0, "near": {"measured": NO_RESPONSE}}),
         (MEDIAN, {"area": 50.0, "far": {"measured": NO_RESPONSE}}),
         (MEDIAN, {"area": 50.0, "near": {"measured": MotorMarks(onset_latency_ms=3.0)}}),
     ],
 )
-def test_what_no_change_of_a_mark_can_grade_is_on_no_limit(where, changes: dict[str, Any]) -> None:
+def test_what_was_compared_with_no_limit_is_on_none(where, changes: dict[str, Any]) -> None:
     assert not near(EFNS, compared(*pair(*where, **changes)))
 
 
@@ -151,3 +164,17 @@ def test_a_machine_s_distal_amplitude_within_three_points_of_the_floor_is_on_it(
     segment = compared(*pair("ulnar", ("wrist", "below_elbow"), distal_mv=distal_mv))
 
     assert near(EFNS, segment) is flagged
+
+
+@pytest.mark.parametrize(("distal_mv", "flagged"), [(0.99, False), (1.0, True), (1.01, False)])
+def test_a_machine_s_distal_amplitude_is_on_a_floor_in_millivolts_where_it_is_the_floor(
+    distal_mv, flagged
+) -> None:
+    assert near(EFNS, compared(*pair(*MEDIAN, distal_mv=distal_mv))) is flagged
+
+
+def test_a_quantity_that_is_missing_leaves_the_others_near_their_limits() -> None:
+    segment = compared(*pair(*MEDIAN, area=48.0, duration=None))
+
+    assert near(EFNS, segment)
+    assert not near(EFNS, compared(*pair(*MEDIAN, area=40.0, duration=None)))

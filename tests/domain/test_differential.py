@@ -121,6 +121,31 @@ def test_dispersion_counts_above_thirty_percent_tibial_from_a_hundred(name, dura
     assert ("dispersion" in found(*nerve(name, duration=duration))) is met
 
 
+@pytest.mark.parametrize("criteria", [EAN, EFNS])
+@pytest.mark.parametrize(
+    ("distal_mv", "met"),
+    [(1.58, True), (1.57, False), (None, True)],  # 20 % of 7.9 mV, rounded
+)
+def test_a_small_distal_response_has_no_dispersion(distal_mv: float | None, met: bool, criteria: str) -> None:
+    near, far = nerve("ulnar", duration=9.0)
+    marks = MotorMarks(onset_latency_ms=3.0, amplitude_mv=distal_mv, negative_duration_ms=6.0)
+
+    assert ("dispersion" in found(replace(near, measured=marks), far, criteria=criteria)) is met
+
+
+def test_where_the_table_has_no_limit_or_the_list_asks_for_none_any_size_will_do() -> None:
+    small = MotorMarks(onset_latency_ms=3.0, amplitude_mv=0.5, negative_duration_ms=6.0)
+    near, far = nerve("ulnar", duration=9.0)
+    fdi = [replace(entry, recording_site="fdi") for entry in (replace(near, measured=small), far)]
+    without = [replace(entry, dispersion_distal_percent=None) for entry in reference().differentials]
+
+    assert "dispersion" in found(*fdi)
+    examination = examine(
+        study(replace(near, measured=small), far), replace(reference(), differentials=tuple(without))
+    )
+    assert all(entry.items[Item.DISPERSION] for entry in examination.differentials)
+
+
 def test_without_a_limit_of_its_own_the_tibial_nerve_is_as_any_other() -> None:
     assert "dispersion" in found(*nerve("tibial", duration=8.0), criteria=EFNS)
 

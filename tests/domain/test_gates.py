@@ -328,6 +328,17 @@ def test_the_tibial_nerve_falls_in_health(fall, reasons) -> None:
     assert judged(*pair(*TIBIAL, amplitude=fall), grading="amplitude-50") == (NONE, reasons, [])
 
 
+@pytest.mark.parametrize("amplitude", [None, -5.0])
+def test_so_does_its_area_where_the_amplitude_does_not_say(amplitude) -> None:
+    snap = sensory(nerve="sural", stimulation_site="calf", recording_site="ankle")
+
+    found = examined(*pair(*TIBIAL, amplitude=amplitude, area=60.0), snap, grading="utrecht-2000")
+
+    (segment,) = found.findings
+    assert (segment.finding, segment.reasons) == ("definite_block", ("tibial_physiological",))
+    assert (found.mmn.support, found.mmn.reasons) == ("none", ("block_not_counted:tibial:right",))
+
+
 CAVEATS = {
     "supramaximal_unknown:median:right:wrist:apb",
     "supramaximal_unknown:median:right:elbow:apb",

@@ -96,7 +96,11 @@ SURAL = sensory(
         (
             pair("fibular", ("ankle", "below_fibular_head"), amplitude=-30.0),
             "test_accessory_fibular:fibular:right",
-            [],
+            [
+                again(
+                    pair("fibular", ("ankle", "below_fibular_head"))[0], stimulation_site="lateral_malleolus"
+                )
+            ],
         ),
     ],
 )

@@ -190,3 +190,54 @@ def test_a_median_stimulus_that_was_too_weak_proves_only_so_much(stimuli, weak, 
         ]
 
     assert of_ulnar(*pair(*FOREARM, **LOSS), *median).reasons == known
+
+
+def whys(*recordings: Recording) -> list[tuple[str, list[str | None]]]:
+    """Why an anastomosis is still to be excluded, and from which median sites."""
+    asked = [
+        action for action in of_ulnar(*pair(*FOREARM, **LOSS), *recordings).actions if str(action) == ASKED
+    ]
+    return [(action.why, [site.stimulation_site for site in action.recordings]) for action in asked]
+
+
+def test_what_was_not_recorded_is_asked_for() -> None:
+    fibres = "median fibres may reach this muscle: stimulate the median nerve at"
+
+    assert whys() == [(f"{fibres} wrist and elbow over it", ["wrist", "elbow"])]
+    assert whys(over_adm("wrist", 0.5)) == [(f"{fibres} elbow over it", ["elbow"])]
+    assert whys(over_adm("elbow", 0.5)) == [(f"{fibres} wrist over it", ["wrist"])]
+
+
+def test_a_gain_in_between_asks_for_both_again_and_says_what_would_settle_it() -> None:
+    ((why, sites),) = whys(over_adm("wrist", 0.5), over_adm("elbow", 2.9))
+
+    assert why.startswith("the median nerve gains 2.4 mV at the elbow, 40 % of what the ulnar nerve loses:")
+    assert "repeat both sites" in why
+    assert "collision" in why
+    assert sites == ["wrist", "elbow"]
+
+
+def test_a_gain_that_is_too_small_for_a_nerve_that_loses_little_is_in_between_too() -> None:
+    recordings = pair(*FOREARM, amplitude=0.0, area=60.0)
+
+    found = of_ulnar(*recordings, over_adm("wrist", 0.5), over_adm("elbow", 1.0))
+
+    assert found.actions[0].why.startswith("the median nerve gains 0.5 mV at the elbow: too much")
+
+
+@pytest.mark.parametrize(
+    ("too_weak", "amplitudes"),
+    [("elbow", {"wrist": 0.5, "elbow": 0.5}), ("wrist", {"wrist": 0.5, "elbow": 6.0})],
+)
+def test_a_median_stimulus_that_was_too_weak_is_to_be_repeated_there(too_weak, amplitudes) -> None:
+    weak = Stimulus(supramaximal=False)
+    recordings = [
+        over_adm(site, height, **({"stimulus": weak} if site == too_weak else {}))
+        for site, height in amplitudes.items()
+    ]
+
+    ((why, sites),) = whys(*recordings)
+
+    assert why == f"the median stimulus at the {too_weak} was too weak to tell: repeat it, supramaximal"
+    assert sites == [too_weak]
+    assert whys(*recordings, over_adm(too_weak, amplitudes[too_weak])) == []

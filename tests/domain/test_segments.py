@@ -1,13 +1,11 @@
 from collections.abc import Mapping
 from dataclasses import replace
-from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.recording import NO_RESPONSE, MotorMarks, Response, Side
-from gateway.domain.rounding import half_up, quotient, reduction_percent
 from gateway.domain.segments import compare, motor_sites, segments
 from gateway.domain.sites import Evoked
 from tests.factories import cmap, compared, marked, motor, motor_marks, reference, sensory, waveform
@@ -256,44 +254,6 @@ def test_scaling_both_sites_changes_no_ratio(near: float, far: float, scale: flo
         return compared(distal, proximal).amplitude_ratio
 
     assert ratio(scale) == ratio(1.0)
-
-
-@given(amplitudes, amplitudes)
-def test_reduction_is_rounded_half_up_in_decimals(near: float, far: float) -> None:
-    assert abs(reduction_percent(near, far) - 100 * (near - far) / near) <= 0.05 + 1e-9
-
-
-@pytest.mark.parametrize(
-    ("value", "decimals", "rounded"), [(2.345, 2, 2.35), (0.25, 1, 0.3), (-0.25, 1, -0.3), (29.949, 1, 29.9)]
-)
-def test_half_up_rounds_as_a_person_does(value: float, decimals: int, rounded: float) -> None:
-    assert half_up(value, decimals) == rounded
-
-
-@given(
-    st.floats(-1e12, 1e12) | st.integers(-(10**6), 10**6).map(lambda units: units / 2000), st.integers(0, 3)
-)
-def test_half_up_rounds_the_decimal_that_is_printed(value: float, decimals: int) -> None:
-    exact = Decimal(repr(value)).quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP)
-
-    assert repr(half_up(value, decimals)) == repr(float(exact))
-
-
-MEASURED = st.integers(1, 10**6).map(lambda thousandths: thousandths / 1000) | st.floats(1e-3, 1e6)
-
-
-@given(MEASURED, MEASURED, st.integers(0, 3))
-def test_quotients_and_reductions_are_those_of_the_decimals_that_are_printed(
-    part: float, whole: float, decimals: int
-) -> None:
-    near, far = Decimal(repr(whole)), Decimal(repr(part))
-
-    assert quotient(part, whole, decimals) == half_up(far / near, decimals)
-    assert reduction_percent(whole, part) == half_up(100 * (near - far) / near, 1)
-
-
-def test_a_quotient_is_computed_in_decimals() -> None:
-    assert quotient(3.0, 9.0, 3) == 0.333
 
 
 def test_left_and_right_are_told_apart() -> None:

@@ -74,7 +74,8 @@ def test_a_muscle_without_a_code_has_none() -> None:
 
 def test_sites_and_their_spellings_are_listed() -> None:
     found = rows(printed())
-    assert ["tibial", "`ankle`, `popliteal_fossa`"] in found
+    assert ["tibial", "`ankle`, `popliteal_fossa`", "-"] in found
+    assert ["fibular", "`ankle`, `below_fibular_head`, `above_fibular_head`", "`lateral_malleolus`"] in found
     assert ["`popliteal_fossa`", "`pop fossa`, `popliteal`"] in found
 
 

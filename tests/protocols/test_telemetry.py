@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.daemon.reference import load_reference
 from gateway.domain.actions import Action, Site
-from gateway.domain.anatomy import Standing
 from gateway.domain.assessment import Assessment, JsonObject
 from gateway.domain.criteria import Condition, CriteriaSet, Grade, Graded, Measure, Rule
 from gateway.domain.findings import Finding
 from gateway.domain.quality import Quality
 from gateway.domain.recording import NO_RESPONSE, Modality, MotorMarks, Recording, Side, Waveform
-from gateway.domain.segments import Segment
+from gateway.domain.segments import Segment, point
 from gateway.domain.sites import Evoked
 from gateway.domain.study import ClinicalFacts, Device, Order, Patient, StudyHeader
 from gateway.domain.support import MmnSupport, Support
@@ -90,12 +90,14 @@ def finding(
         "recording_site": "adm",
         "distal": site("wrist"),
         "proximal": site("below_elbow", 3.0),
-        "standing": Standing.ELIGIBLE,
         "amplitude_reduction_percent": 66.7,
         "area_reduction_percent": 66.1,
     }
+    whole |= segment
+    ends = [point(whole[end].recording) for end in ("distal", "proximal")]  # type: ignore[attr-defined]
+    course = load_reference().anatomy.course("ulnar", *ends)
     return Finding(
-        segment=Segment(**(whole | segment)),  # type: ignore[arg-type]
+        segment=Segment(**whole, distal_point=ends[0], proximal_point=ends[1], course=course),  # type: ignore[arg-type]
         grades={"efns-pns-mmn-2010": grade, "amplitude-50": by_amplitude},
         chosen=Graded(grade, rule=rule),
         finding=grade,

@@ -79,8 +79,7 @@ def _proximal_response(segment: Segment, _: Circumstances) -> Account:
 
 
 def _anastomosis(segment: Segment, about: Circumstances) -> Account:
-    ends = about.anatomy.ends(segment.nerve, segment.distal_point, segment.proximal_point)
-    if not concerns(segment, ends):
+    if not concerns(segment):
         return "not the forearm of the ulnar nerve", ()
     found = exchange(segment, about.median_over_ulnar, about.thresholds)
     if found.gain_mv is None or found.loss_mv is None:

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from gateway.domain.anatomy import NamedSegment, Standing
-from gateway.domain.boundary import near, uncertain_by
+from gateway.domain.boundary import amplitude_width, floor_points, near, uncertain_by
 from gateway.domain.criteria import (
     BLOCKS,
+    NOT_COMPARED,
     CriteriaSet,
     Grade,
     Limit,
@@ -60,7 +61,7 @@ def segment_derivation(
         *remarks(entry.segment, about),
         _set(criteria),
         *_standing(entry, criteria, about),
-        *_floor(entry, criteria, norms),
+        *_floor(entry, criteria, norms, about),
         *_rules(entry, criteria, about),
         _graded(entry),
         *gated(entry, about),
@@ -71,7 +72,6 @@ def segment_derivation(
 
 
 _SETTLED: Final = frozenset({Grade.NOT_LISTED, Grade.EXCLUDED_SITE})
-_NOT_COMPARED: Final = frozenset({"below_distal_floor", "norm_missing", "unmarkable", "no_distal_response"})
 
 
 def _asked(entry: Finding, criteria: CriteriaSet, about: Circumstances) -> tuple[Measure, ...]:
@@ -90,7 +90,7 @@ def _standing(entry: Finding, criteria: CriteriaSet, about: Circumstances) -> It
     segment = entry.segment
     nerve = about.anatomy.nerves[segment.nerve]
     if entry.chosen.grade is Grade.EXCLUDED_SITE:
-        for excluded in _touched(nerve.excluded, segment, about):
+        for excluded in _touched(nerve.excluded, segment):
             ends = f"{site(excluded.distal)} to {site(excluded.proximal)}"
             yield Stated(topic="excluded", words=f"{ends}, {excluded.why} [{excluded.source}]")
     elif entry.chosen.grade is Grade.NOT_LISTED:
@@ -98,24 +98,22 @@ def _standing(entry: Finding, criteria: CriteriaSet, about: Circumstances) -> It
         lists = f"nerves {nerves}" + (f", segments {segments}" if segments else "")
         words = reasons(entry.chosen.reasons) or f"the set lists {lists}"
         yield Stated(topic="not listed", words=words)
-    for falling in _touched(nerve.physiological, segment, about):
+    for falling in _touched(nerve.physiological, segment):
         yield Stated(topic="in health", words=f"{falling.why} [{falling.source}]")
 
 
-def _touched(
-    known: Iterable[NamedSegment], segment: Segment, about: Circumstances
-) -> tuple[NamedSegment, ...]:
-    ends = about.anatomy.named_segments(segment.nerve, segment.distal_point, segment.proximal_point)
-    return tuple(one for one in known if (one.distal, one.proximal) in ends)
+def _touched(known: Iterable[NamedSegment], segment: Segment) -> tuple[NamedSegment, ...]:
+    return tuple(one for one in known if (one.distal, one.proximal) in segment.course.touched)
 
 
-def _floor(entry: Finding, criteria: CriteriaSet, norms: NormTable) -> Iterator[Step]:
+def _floor(entry: Finding, criteria: CriteriaSet, norms: NormTable, about: Circumstances) -> Iterator[Step]:
     segment, floor = entry.segment, criteria.floor
     amplitude = segment.distal_amplitude_mv
     if entry.chosen.grade in _SETTLED or amplitude is None or segment.distal.motor is None:
         return
     if floor.amplitude_mv:
-        yield _above("floor: distal amplitude", amplitude, "mV", floor.amplitude_mv)
+        width = amplitude_width(segment)
+        yield _above("floor: distal amplitude", amplitude, "mV", floor.amplitude_mv, width)
     if floor.percent_of_lower_limit:
         norm = norms.motor_norm(segment.nerve, segment.recording_site)
         if norm is None or not norm.amplitude_mv:
@@ -129,10 +127,11 @@ def _floor(entry: Finding, criteria: CriteriaSet, norms: NormTable) -> Iterator[
             unit="%",
             formula=f"100 x {number(amplitude, 2)} / {number(norm.amplitude_mv)} = {percent:.1f} %",
         )
-        yield _above("floor: of the lower limit", percent, "%", floor.percent_of_lower_limit)
+        points = floor_points(segment, norm.amplitude_mv, about.thresholds)
+        yield _above("floor: of the lower limit", percent, "%", floor.percent_of_lower_limit, points)
 
 
-def _above(quantity: str, value: float, unit: str, limit: Limit) -> Compared:
+def _above(quantity: str, value: float, unit: str, limit: Limit, width: float) -> Compared:
     return Compared(
         quantity=quantity,
         value=value,
@@ -141,13 +140,14 @@ def _above(quantity: str, value: float, unit: str, limit: Limit) -> Compared:
         limit=limit.limit,
         holds=limit.holds(value),
         cited=Cited(what="floor", source=limit.source, status=limit.status),
+        uncertain_by=width if width and near(value, limit.limit, width) else None,
     )
 
 
 def _rules(entry: Finding, criteria: CriteriaSet, about: Circumstances) -> Iterator[Ruled]:
     """The rules about this segment, where the numbers were compared at all."""
     chosen = entry.chosen
-    if chosen.grade in _SETTLED or _NOT_COMPARED.intersection(chosen.reasons):
+    if chosen.grade in _SETTLED or not NOT_COMPARED.isdisjoint(chosen.reasons):
         return
     for rule in applicable(entry.segment, criteria, about.anatomy) or ():
         yield Ruled(

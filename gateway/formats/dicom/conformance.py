@@ -230,7 +230,11 @@ def _observations(kinds: Iterable[Annotation]) -> str:
 
 
 def _sites(anatomy: Anatomy) -> str:
-    motor = ((name, _names(nerve.sites)) for name, nerve in anatomy.nerves.items() if nerve.sites)
+    motor = (
+        (name, _names(nerve.sites), _names(nerve.accessory_sites) or _NOTHING)
+        for name, nerve in anatomy.nerves.items()
+        if nerve.sites
+    )
     by_site = sorted(anatomy.site_aliases.items(), key=lambda entry: anatomy.sites.index(entry[1]))
     spellings = (
         (f"`{site}`", ", ".join(f"`{spelling}`" for spelling, _ in entries))
@@ -239,7 +243,7 @@ def _sites(anatomy: Anatomy) -> str:
     return "\n\n".join(
         (
             "Matched without regard to case, blanks, `-` and `_`. A driver's `site_aliases` add spellings.",
-            _table(("Nerve", "Motor stimulation sites, distal to proximal"), motor),
+            _table(("Nerve", "Motor stimulation sites, distal to proximal", "Off its course"), motor),
             f"Sensory stimulation sites: {_names(anatomy.sensory_stimulation_sites)}.",
             f"Sensory recording sites: {_names(anatomy.sensory_recording_sites)}.",
             _table(("Site", "Also read"), spellings),
