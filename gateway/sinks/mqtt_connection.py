@@ -22,8 +22,8 @@ import aiomqtt
 
 from gateway.errors import ConfigError, Unavailable
 
-_DEFAULT_PORT: Final = 1883
-_DEFAULT_TLS_PORT: Final = 8883
+DEFAULT_PORT: Final = 1883
+DEFAULT_TLS_PORT: Final = 8883
 # SUBACK's return code for a subscription that is not allowed (MQTT 3.1.1, section 3.9.3).
 _REFUSED: Final = 0x80
 T = TypeVar("T")
@@ -41,7 +41,7 @@ class MqttSettings:
     """
 
     host: str
-    port: int = _DEFAULT_PORT
+    port: int = DEFAULT_PORT
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     tls: ssl.SSLContext | None = field(default=None, compare=False)
@@ -73,7 +73,7 @@ def broker_address(url: str) -> tuple[str, int, bool]:
     tls = parts.scheme == "mqtts"
     if parts.scheme not in ("mqtt", "mqtts") or not host or port == 0 or beyond:
         raise ConfigError("[mqtt] url names no broker; write mqtt://host:port, or embedded")
-    return host, port or (_DEFAULT_TLS_PORT if tls else _DEFAULT_PORT), tls
+    return host, port or (DEFAULT_TLS_PORT if tls else DEFAULT_PORT), tls
 
 
 class _ClosingSocket(ssl.SSLSocket):
