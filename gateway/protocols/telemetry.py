@@ -68,6 +68,11 @@ def prefix(site: str, cart: str) -> str:
     return PREFIX.format(site=site, cart=cart)
 
 
+def boot_of(boot_id: str, prefix: str) -> str:
+    """The `boot_id` of a cart: of this start of the gateway, and of no other cart."""
+    return f"{boot_id}-{prefix.rpartition('/')[2]}"
+
+
 def study_code(key: bytes, driver: str, study_id: str, patient_id: str) -> str:
     """The opaque name of a study: 8 base32 characters that nobody without `key` can trace back."""
     if len(key) < _SHORTEST_KEY:

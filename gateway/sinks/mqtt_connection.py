@@ -7,6 +7,7 @@ and its task are gone afterwards.
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import logging
 import math
@@ -55,6 +56,10 @@ class MqttSettings:
         return f"{self.host}:{self.port}"
 
 
+class NoAnswer(Unavailable):
+    """The broker did not answer in time; it did not hang up."""
+
+
 def broker_address(url: str) -> tuple[str, int, bool]:
     """The host and port that `mqtt://host:port` names, and whether TLS is spoken there (mqtts://).
 
@@ -90,7 +95,8 @@ class _ClosingSocket(ssl.SSLSocket):
 class BrokerConnection(aiomqtt.Client):
     """A client for one connection: `connect`, publish, then `leave` or not, and always `drop`.
 
-    Without `will_topic` there is no will. What arrives while `most_unread` messages wait is dropped.
+    Without `will_topic` there is no will. What arrives while `most_unread` messages wait is dropped; a packet
+    above `largest_packet` bytes ends the connection before it is read.
     """
 
     def __init__(
@@ -100,6 +106,7 @@ class BrokerConnection(aiomqtt.Client):
         will_topic: str | None = None,
         will: bytes = b"",
         most_unread: int | None = None,
+        largest_packet: int | None = None,
     ) -> None:
         if settings.tls is not None:
             settings.tls.sslsocket_class = _ClosingSocket
@@ -123,8 +130,21 @@ class BrokerConnection(aiomqtt.Client):
             max_queued_incoming_messages=most_unread,
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         )
+        if largest_packet is not None:
+            self._limit_packets(largest_packet)
         self._limit_s = settings.ack_timeout_s
         self._entering: asyncio.Task[aiomqtt.Client] | None = None
+
+    def _limit_packets(self, largest: int) -> None:
+        """The library would take up to 256 MiB into memory, and a subscriber cannot tell the broker less."""
+        receive = self._client._sock_recv  # noqa: SLF001  # it asks for the rest of a packet at once
+
+        def receive_within_limit(size: int) -> bytes:
+            if size > largest:
+                raise OSError(errno.EMSGSIZE, f"a packet of {size} bytes")
+            return receive(size)
+
+        self._client._sock_recv = receive_within_limit  # type: ignore[assignment, method-assign]  # noqa: SLF001
 
     async def connect(self) -> None:
         """Connect and wait for CONNACK; Unavailable when it is refused or does not come."""
@@ -194,7 +214,7 @@ class BrokerConnection(aiomqtt.Client):
             async with asyncio.timeout(self._limit_s):
                 yield
         except TimeoutError as error:
-            raise Unavailable(f"no {awaited} within {self._limit_s:g} s") from error
+            raise NoAnswer(f"no {awaited} within {self._limit_s:g} s") from error
         except aiomqtt.MqttError as error:
             raise Unavailable(str(error)) from error
 
