@@ -14,7 +14,7 @@ import math
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NoReturn, TypeVar
 from urllib.parse import urlsplit
@@ -158,12 +158,12 @@ class BrokerConnection(aiomqtt.Client):
 
         The packet is on its way before anything is awaited: calls in order send in order.
         """
-        async with self._answer("PUBACK"):
+        async with self._answer("PUBACK", lost=self._disconnected):
             await self.publish(topic, payload, qos=1, retain=retain)
 
     async def subscribe_acknowledged(self, *topics: str) -> bool:
         """Subscribe with QoS 1; whether the broker lets us. Unavailable when it does not answer."""
-        async with self._answer("SUBACK"):
+        async with self._answer("SUBACK", lost=self._disconnected):
             granted = await self.subscribe([(topic, 1) for topic in topics])
         return all(code != _REFUSED for code in granted)
 
@@ -208,15 +208,38 @@ class BrokerConnection(aiomqtt.Client):
         _see(self._disconnected)
 
     @contextlib.asynccontextmanager
-    async def _answer(self, awaited: str) -> AsyncIterator[None]:
-        """Unavailable when what is `awaited` does not come in time, or the connection is lost."""
+    async def _answer(
+        self, awaited: str, *, lost: "asyncio.Future[None] | None" = None
+    ) -> AsyncIterator[None]:
+        """Unavailable when what is `awaited` does not come in time, or the connection is `lost` before."""
         try:
-            async with asyncio.timeout(self._limit_s):
-                yield
+            async with asyncio.timeout(self._limit_s) as limit:
+                with _ended_by(lost, limit):
+                    yield
         except TimeoutError as error:
+            if lost is not None and lost.done():
+                raise Unavailable(str(lost.exception() or "disconnected")) from error
             raise NoAnswer(f"no {awaited} within {self._limit_s:g} s") from error
         except aiomqtt.MqttError as error:
             raise Unavailable(str(error)) from error
+
+
+@contextlib.contextmanager
+def _ended_by(lost: "asyncio.Future[None] | None", limit: asyncio.Timeout) -> Iterator[None]:
+    """End a wait when the connection is lost: the library would go on waiting for the answer."""
+    if lost is None:
+        yield
+        return
+
+    def end(_: object) -> None:
+        if not limit.expired():
+            limit.reschedule(0.0)
+
+    lost.add_done_callback(end)
+    try:
+        yield
+    finally:
+        lost.remove_done_callback(end)
 
 
 def _see(future: "asyncio.Future[T]") -> None:

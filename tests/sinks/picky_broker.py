@@ -8,7 +8,9 @@ from typing import Literal
 
 from tests.sinks.broker_side import LOOPBACK
 
-Verdict = Literal["acknowledge", "ignore", "hang up"]
+# `late`: the acknowledgement comes 50 ms after the packet, as on a small machine.
+Verdict = Literal["acknowledge", "late", "ignore", "hang up"]
+_LATE_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class PickyBroker:
     judge: Callable[[Publish], Verdict]
     port: int = 0
     seen: list[Publish] = field(default_factory=list)
+    connects: list[bytes] = field(default_factory=list)
     connections: int = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -46,6 +49,7 @@ class PickyBroker:
         body = await reader.readexactly(await _length(reader))
         match first >> 4:
             case 1:  # CONNECT
+                self.connects.append(body)
                 writer.write(b"\x20\x02\x00\x00")
             case 8:  # SUBSCRIBE
                 granted = b"\x01" * _topics(body[2:])
@@ -63,8 +67,11 @@ class PickyBroker:
         found = Publish(number, body[2:end].decode(), body[end + 2 :], retain=bool(first & 1))
         self.seen.append(found)
         verdict = self.judge(found)
+        puback = b"\x40\x02" + body[end : end + 2]
         if verdict == "acknowledge":
-            writer.write(b"\x40\x02" + body[end : end + 2])
+            writer.write(puback)
+        elif verdict == "late":
+            asyncio.get_running_loop().call_later(_LATE_S, writer.write, puback)
         return verdict != "hang up"
 
 
