@@ -13,8 +13,10 @@ from gateway.daemon.clock import SystemClock
 from gateway.daemon.config import DATABASE, MqttSection, parse
 from gateway.daemon.service import serve
 from gateway.protocols.alerts import TRANSITIONS
+from gateway.protocols.mqtt_profile import CHANNELS
 from gateway.protocols.screens import COMMAND_TOPICS, Acknowledge, Replay, command, replay_end
 from gateway.sinks.broker import demo_broker
+from gateway.sinks.mqtt import _COMMANDS_AT_ONCE, _COMMANDS_PER_S
 from gateway.sinks.replay import _EVENTS_PER_S, _WAITING
 from gateway.store.database import open_database
 from gateway.store.journal import Journal
@@ -54,11 +56,27 @@ def test_every_topic_and_every_state_of_an_alert_is_told() -> None:
     assert sorted(set(told)) == sorted({(str(state), str(phase)) for state, phase in TRANSITIONS.values()})
 
 
+def test_every_topic_has_its_row_and_the_row_says_whether_it_is_kept() -> None:
+    rows = dict(re.findall(r"^\| (`[^|]+`) \| ([^|]+) \|", PAGE.partition("## Events")[0], re.MULTILINE))
+    told = {topic: kept for topics, kept in rows.items() for topic in re.findall("`([^`]+)`", topics)}
+    assert set(told) == {channel.below for channel in CHANNELS.values()}
+    for channel in CHANNELS.values():
+        assert told[channel.below].startswith(("yes", "until")) == channel.retained
+
+
 def test_the_numbers_are_those_of_the_code() -> None:
+    assert f"{_COMMANDS_AT_ONCE} commands at once and {_COMMANDS_PER_S:g} a second" in PAGE
     assert f"at most {_EVENTS_PER_S:.0f} a second" in PAGE
     assert f"One replay runs at a time and {_WAITING} wait" in PAGE
     keys = set(re.findall(r"`(?:\[mqtt\] )?(clear_\w+|replay_\w+)`", PAGE))
     assert keys <= set(MqttSection.__struct_fields__)
+
+
+def test_the_sample_that_is_sent_is_there() -> None:
+    (shown,) = [line for line in PAGE.splitlines() if line.startswith("mosquitto_pub")]
+    topic, path = re.findall(r"-t emg/v1/lab1/cart-a/(\S+) -f samples/(\S+)", shown)[0]
+    envelope = json.loads((ROOT / "docs" / "samples" / "mqtt" / path).read_bytes())
+    assert envelope["topic"] == topic
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ import aiomqtt
 import click
 
 from gateway.commands.mqtt_lines import Watching
+from gateway.commands.mqtt_sample import sample
 from gateway.daemon.broker import EMBEDDED, broker_settings
 from gateway.daemon.config import DEFAULT_PATH, Settings, load
 from gateway.daemon.credentials import secret
@@ -26,6 +27,9 @@ _RECONNECT: Final = Backoff(first_s=1.0, cap_s=5.0)
 @click.group("mqtt")
 def command() -> None:
     """Look at what lab screens get."""
+
+
+command.add_command(sample)
 
 
 @command.command("watch")

@@ -32,7 +32,7 @@ from gateway.pipeline.publication import Publication
 from gateway.pipeline.runner import Runner
 from gateway.pipeline.stages import Reference
 from gateway.ports import Clock, Driver, DriverContext
-from gateway.protocols.telemetry import prefix
+from gateway.protocols.telemetry import boot_of, prefix
 from gateway.sinks.broker import demo_broker
 from gateway.sinks.hl7 import HL7Sink
 from gateway.sinks.mqtt import MqttSink
@@ -203,7 +203,7 @@ def _sinks(parts: _Parts, mqtt: MqttSettings | None) -> dict[str, Job]:
             sink = MqttSink(
                 mqtt,
                 prefix=topics,
-                boot_id=parts.boot_id,
+                boot_id=boot_of(parts.boot_id, topics),
                 outbox=parts.outbox,
                 clock=parts.clock,
                 acknowledge=screens.offer,

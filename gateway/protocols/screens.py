@@ -13,15 +13,15 @@ from typing import Annotated, Final
 import msgspec
 
 from gateway.errors import DataError
+from gateway.protocols.mqtt_profile import CHANNELS, PARAMETERS
 
-COMMAND_TOPICS: Final = ("cmd/ack", "cmd/replay")
-REPLAY_TOPIC: Final = "replay"
+COMMAND_TOPICS: Final = tuple(entry.topic() for entry in CHANNELS.values() if entry.sender == "screen")
 # Ten times what an honest command needs.
 MAX_BYTES: Final = 2048
 
 _WORDS: Final = re.compile(r"\w(?:[\w .@-]{0,62}[\w.])?")
-_ALERT_ID: Final = re.compile(r"[A-Z2-7]{8}(?:-[a-z0-9_.]{1,32}){5,7}")
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_ALERT_ID: Final = re.compile(PARAMETERS["alert_id"][0])
+_REQUEST_ID: Final = re.compile(PARAMETERS["request_id"][0])
 # The largest number that every JSON reader keeps: JavaScript's Number.MAX_SAFE_INTEGER.
 _Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 
@@ -58,7 +58,7 @@ class Replay:
     @property
     def topic(self) -> str:
         """Where the answer goes, below the prefix."""
-        return f"{REPLAY_TOPIC}/{self.request_id}"
+        return CHANNELS["replay"].topic(request_id=self.request_id)
 
 
 def _check(name: str, value: str, form: re.Pattern[str], reason: str) -> None:

@@ -31,10 +31,10 @@ from gateway.domain.recording import Waveform
 from gateway.domain.sites import Evoked
 from gateway.errors import ConfigError, DataError
 from gateway.protocols.alerts import Alert, Alerts, alert_object, judged
+from gateway.protocols.mqtt_profile import CHANNELS, PARAMETERS, PREFIX
 
-STATUS_TOPIC: Final = "status"
+STATUS_TOPIC: Final = CHANNELS["status"].topic()
 
-_NAME: Final = re.compile(r"[a-z0-9_-]{1,32}")
 # No wildcard, no blank, no empty level: a broker that refuses a topic would be asked again for ever.
 _TOPIC: Final = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")
 _SHORTEST_KEY: Final = 16
@@ -63,9 +63,14 @@ class TelemetryEvent:
 def prefix(site: str, cart: str) -> str:
     """The prefix of a cart's topics; ConfigError where a name does not fit into a topic."""
     for key, name in (("site", site), ("cart", cart)):
-        if not _NAME.fullmatch(name):
+        if not re.fullmatch(PARAMETERS[key][0], name):
             raise ConfigError(f"{key} = {name[:80]!r}: use 1 to 32 of a-z, 0-9, _ and -")
-    return f"emg/v1/{site}/{cart}"
+    return PREFIX.format(site=site, cart=cart)
+
+
+def boot_of(boot_id: str, prefix: str) -> str:
+    """The `boot_id` of a cart: of this start of the gateway, and of no other cart."""
+    return f"{boot_id}-{prefix.rpartition('/')[2]}"
 
 
 def study_code(key: bytes, driver: str, study_id: str, patient_id: str) -> str:
@@ -144,12 +149,7 @@ def study_events(
     if anew or before is None or arrived is not None or _assessment(before, code) != current:
         said.append(("assessment", current))
     simulated = after.header.simulated
-    events = [
-        TelemetryEvent(
-            topic=f"study/{code}/{kind}", data=data, retain=kind == "assessment", simulated=simulated
-        )
-        for kind, data in said
-    ]
+    events = [_event(kind, data, simulated=simulated, study=code) for kind, data in said]
     alerts_then = judged(alerts, after, code)
     return (*events, *alert_events(alerts, alerts_then, simulated=simulated)), alerts_then
 
@@ -223,7 +223,7 @@ def _key(entry: Finding) -> _SegmentKey:
 def alert_events(before: Alerts, after: Alerts, *, simulated: bool) -> tuple[TelemetryEvent, ...]:
     """What to tell of the alerts that are otherwise than before, in their order."""
     return tuple(
-        TelemetryEvent(topic=f"alert/{name}", data=alert_object(alert), retain=True, simulated=simulated)
+        _event("alert", alert_object(alert), simulated=simulated, alert_id=name)
         for name, alert in after.items()
         if before.get(name) != alert
     )
@@ -231,13 +231,16 @@ def alert_events(before: Alerts, after: Alerts, *, simulated: bool) -> tuple[Tel
 
 def clearing(code: str, alerts: Alerts) -> tuple[TelemetryEvent, ...]:
     """Take the study's assessment and all its alerts away, some time after the examination."""
-    return (_cleared(f"study/{code}/assessment"), *clearing_alerts(alerts))
+    return (_event("assessment", None, study=code), *clearing_alerts(alerts))
 
 
 def clearing_alerts(names: Iterable[str]) -> tuple[TelemetryEvent, ...]:
     """Take the alerts of these names away."""
-    return tuple(_cleared(f"alert/{name}") for name in names)
+    return tuple(_event("alert", None, alert_id=name) for name in names)
 
 
-def _cleared(topic: str) -> TelemetryEvent:
-    return TelemetryEvent(topic=topic, data=None, retain=True, simulated=False)
+def _event(kind: str, data: JsonObject | None, *, simulated: bool = False, **names: str) -> TelemetryEvent:
+    channel = CHANNELS[kind]
+    return TelemetryEvent(
+        topic=channel.topic(**names), data=data, retain=channel.retained, simulated=simulated
+    )

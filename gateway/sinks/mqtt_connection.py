@@ -7,13 +7,14 @@ and its task are gone afterwards.
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import logging
 import math
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NoReturn, TypeVar
 from urllib.parse import urlsplit
@@ -22,8 +23,8 @@ import aiomqtt
 
 from gateway.errors import ConfigError, Unavailable
 
-_DEFAULT_PORT: Final = 1883
-_DEFAULT_TLS_PORT: Final = 8883
+DEFAULT_PORT: Final = 1883
+DEFAULT_TLS_PORT: Final = 8883
 # SUBACK's return code for a subscription that is not allowed (MQTT 3.1.1, section 3.9.3).
 _REFUSED: Final = 0x80
 T = TypeVar("T")
@@ -41,7 +42,7 @@ class MqttSettings:
     """
 
     host: str
-    port: int = _DEFAULT_PORT
+    port: int = DEFAULT_PORT
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     tls: ssl.SSLContext | None = field(default=None, compare=False)
@@ -53,6 +54,10 @@ class MqttSettings:
     def broker(self) -> str:
         """The broker as messages name it."""
         return f"{self.host}:{self.port}"
+
+
+class NoAnswer(Unavailable):
+    """The broker did not answer in time; it did not hang up."""
 
 
 def broker_address(url: str) -> tuple[str, int, bool]:
@@ -73,7 +78,7 @@ def broker_address(url: str) -> tuple[str, int, bool]:
     tls = parts.scheme == "mqtts"
     if parts.scheme not in ("mqtt", "mqtts") or not host or port == 0 or beyond:
         raise ConfigError("[mqtt] url names no broker; write mqtt://host:port, or embedded")
-    return host, port or (_DEFAULT_TLS_PORT if tls else _DEFAULT_PORT), tls
+    return host, port or (DEFAULT_TLS_PORT if tls else DEFAULT_PORT), tls
 
 
 class _ClosingSocket(ssl.SSLSocket):
@@ -90,7 +95,8 @@ class _ClosingSocket(ssl.SSLSocket):
 class BrokerConnection(aiomqtt.Client):
     """A client for one connection: `connect`, publish, then `leave` or not, and always `drop`.
 
-    Without `will_topic` there is no will. What arrives while `most_unread` messages wait is dropped.
+    Without `will_topic` there is no will. What arrives while `most_unread` messages wait is dropped; a packet
+    above `largest_packet` bytes ends the connection before it is read.
     """
 
     def __init__(
@@ -100,6 +106,7 @@ class BrokerConnection(aiomqtt.Client):
         will_topic: str | None = None,
         will: bytes = b"",
         most_unread: int | None = None,
+        largest_packet: int | None = None,
     ) -> None:
         if settings.tls is not None:
             settings.tls.sslsocket_class = _ClosingSocket
@@ -123,8 +130,21 @@ class BrokerConnection(aiomqtt.Client):
             max_queued_incoming_messages=most_unread,
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         )
+        if largest_packet is not None:
+            self._limit_packets(largest_packet)
         self._limit_s = settings.ack_timeout_s
         self._entering: asyncio.Task[aiomqtt.Client] | None = None
+
+    def _limit_packets(self, largest: int) -> None:
+        """The library would take up to 256 MiB into memory, and a subscriber cannot tell the broker less."""
+        receive = self._client._sock_recv  # noqa: SLF001  # it asks for the rest of a packet at once
+
+        def receive_within_limit(size: int) -> bytes:
+            if size > largest:
+                raise OSError(errno.EMSGSIZE, f"a packet of {size} bytes")
+            return receive(size)
+
+        self._client._sock_recv = receive_within_limit  # type: ignore[assignment, method-assign]  # noqa: SLF001
 
     async def connect(self) -> None:
         """Connect and wait for CONNACK; Unavailable when it is refused or does not come."""
@@ -138,12 +158,12 @@ class BrokerConnection(aiomqtt.Client):
 
         The packet is on its way before anything is awaited: calls in order send in order.
         """
-        async with self._answer("PUBACK"):
+        async with self._answer("PUBACK", lost=self._disconnected):
             await self.publish(topic, payload, qos=1, retain=retain)
 
     async def subscribe_acknowledged(self, *topics: str) -> bool:
         """Subscribe with QoS 1; whether the broker lets us. Unavailable when it does not answer."""
-        async with self._answer("SUBACK"):
+        async with self._answer("SUBACK", lost=self._disconnected):
             granted = await self.subscribe([(topic, 1) for topic in topics])
         return all(code != _REFUSED for code in granted)
 
@@ -188,15 +208,38 @@ class BrokerConnection(aiomqtt.Client):
         _see(self._disconnected)
 
     @contextlib.asynccontextmanager
-    async def _answer(self, awaited: str) -> AsyncIterator[None]:
-        """Unavailable when what is `awaited` does not come in time, or the connection is lost."""
+    async def _answer(
+        self, awaited: str, *, lost: "asyncio.Future[None] | None" = None
+    ) -> AsyncIterator[None]:
+        """Unavailable when what is `awaited` does not come in time, or the connection is `lost` before."""
         try:
-            async with asyncio.timeout(self._limit_s):
-                yield
+            async with asyncio.timeout(self._limit_s) as limit:
+                with _ended_by(lost, limit):
+                    yield
         except TimeoutError as error:
-            raise Unavailable(f"no {awaited} within {self._limit_s:g} s") from error
+            if lost is not None and lost.done():
+                raise Unavailable(str(lost.exception() or "disconnected")) from error
+            raise NoAnswer(f"no {awaited} within {self._limit_s:g} s") from error
         except aiomqtt.MqttError as error:
             raise Unavailable(str(error)) from error
+
+
+@contextlib.contextmanager
+def _ended_by(lost: "asyncio.Future[None] | None", limit: asyncio.Timeout) -> Iterator[None]:
+    """End a wait when the connection is lost: the library would go on waiting for the answer."""
+    if lost is None:
+        yield
+        return
+
+    def end(_: object) -> None:
+        if not limit.expired():
+            limit.reschedule(0.0)
+
+    lost.add_done_callback(end)
+    try:
+        yield
+    finally:
+        lost.remove_done_callback(end)
 
 
 def _see(future: "asyncio.Future[T]") -> None:

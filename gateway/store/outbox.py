@@ -21,7 +21,7 @@ import msgspec
 from gateway.domain.assessment import JsonObject
 from gateway.errors import StorageError
 from gateway.ports import Clock, OutboxItem
-from gateway.protocols.telemetry import TelemetryEvent, envelope
+from gateway.protocols.telemetry import TelemetryEvent, boot_of, envelope
 from gateway.store import past_events
 from gateway.store.database import Database
 
@@ -212,7 +212,7 @@ def _store_events(
         number = None
         if event.data is not None:  # a clearing empties a topic: there is no envelope to carry a number
             number = seq = seq + 1
-        payload = b"" if number is None else envelope(event, number, boot_id, now)
+        payload = b"" if number is None else envelope(event, number, boot_of(boot_id, sink), now)
         cursor = connection.execute(
             "INSERT INTO outbox (sink, study, seq, topic, retain, payload, created_at)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -31,6 +31,7 @@ class House:
     driver: str = ""
     folder_driver: str = ""
     gateway: str = ""
+    mqtt: str = ""
     processes: list[asyncio.subprocess.Process] = field(default_factory=list)
 
     @property
@@ -58,7 +59,7 @@ class House:
             self.inbox.mkdir(exist_ok=True)
             lines.append(f'[[drivers]]\nname = "inbox"\npath = "{self.inbox}"\n{self.folder_driver}')
         if self.broker:
-            lines.append(f'[mqtt]\nurl = "mqtt://{self.broker}"')
+            lines.append(f'[mqtt]\nurl = "mqtt://{self.broker}"\n{self.mqtt}')
         if self.engine:
             lines.append(f'[[hl7]]\nname = "engine"\nurl = "mllp://{self.engine}"\nack_timeout_s = 0.5')
         self.config.write_text("\n".join(lines))

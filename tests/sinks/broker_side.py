@@ -22,11 +22,16 @@ LOOPBACK = "127.0.0.1"
 
 
 class StoppedClock:
+    """It goes on when a test says so."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
     def now(self) -> datetime:
         return datetime(2026, 11, 2, 12, 0, 0, 5000, tzinfo=UTC)
 
     def monotonic(self) -> float:
-        return 0.0
+        return self.seconds
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,7 @@ class MemoryOutbox:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.answers: dict[int, str] = {}
+        self.refused: dict[int, str] = {}
         self.full = False
         self.first = 1
         self._changed = asyncio.Condition()
@@ -57,7 +63,7 @@ class MemoryOutbox:
             self._changed.notify_all()
 
     def _waiting(self) -> list[Event]:
-        return [event for event in self.events if event.id not in self.answers]
+        return [event for event in self.events if event.id not in self.answers | self.refused]
 
     async def pending(self, sink: str, limit: int = 1) -> Sequence[Event]:
         assert sink == PREFIX
@@ -72,6 +78,12 @@ class MemoryOutbox:
         if self.full:
             raise StorageError("the disk is full")
         self.answers[item_id] = answer
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def dead(self, item_id: int, reason: str) -> None:
+        self.refused[item_id] = reason
+        self.answers.pop(item_id, None)
         async with self._changed:
             self._changed.notify_all()
 
@@ -104,15 +116,18 @@ async def running(
     port: int,
     outbox: MemoryOutbox,
     acknowledge: Callable[[Acknowledge], None] = lambda _: None,
+    *,
+    boot_id: str = "boot-1",
+    clock: StoppedClock | None = None,
     **settings: Any,
 ) -> AsyncIterator["asyncio.Task[None]"]:
     whole = replace(MqttSettings(host=host, port=port, ack_timeout_s=5.0), **settings)
     sink = MqttSink(
         whole,
         prefix=PREFIX,
-        boot_id="boot-1",
+        boot_id=boot_id,
         outbox=outbox,
-        clock=StoppedClock(),
+        clock=clock or StoppedClock(),
         acknowledge=acknowledge,
     )
     task = asyncio.create_task(sink.run())
@@ -129,7 +144,14 @@ async def subscriber(
 ) -> AsyncIterator[AsyncIterator[aiomqtt.Message]]:
     async with aiomqtt.Client(address.host, address.port) as client:
         await client.subscribe(f"{PREFIX}/{below}", qos=1)
-        yield aiter(client.messages)
+        yield _asked_for(client, f"{PREFIX}/{below}")
+
+
+async def _asked_for(client: aiomqtt.Client, wanted: str) -> AsyncIterator[aiomqtt.Message]:
+    """Without what amqtt keeps for the filters of others: it tells that to everybody who connects."""
+    async for message in client.messages:
+        if message.topic.matches(wanted):
+            yield message
 
 
 def said(message: aiomqtt.Message) -> dict[str, Any]:

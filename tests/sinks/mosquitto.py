@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.sinks.broker import find_mosquitto
+from gateway.sinks.broker import BrokerAddress, find_mosquitto
 from tests.certificates import Authority
 from tests.checkout import ROOT
 
@@ -26,11 +26,7 @@ async def mosquitto(
     folder: Path, authority: Authority, *, certificates_only: bool = False
 ) -> AsyncIterator[int]:
     """Run it while the block runs; its port."""
-    program = find_mosquitto()
-    if program is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("mosquitto is not installed: apt-get install mosquitto")
-        pytest.skip("mosquitto is not installed: apt-get install mosquitto")
+    program = _program()
     port = _free_port()
     config = _put_in_place(folder, authority, port, certificates_only=certificates_only)
     with (folder / "mosquitto.log").open("wb") as log:
@@ -42,6 +38,49 @@ async def mosquitto(
             if process.returncode is None:
                 process.terminate()
             await process.wait()
+
+
+@contextlib.asynccontextmanager
+async def plain_mosquitto(folder: Path, *options: str, port: int = 0) -> AsyncIterator[BrokerAddress]:
+    """One on loopback for everybody, with these lines in its configuration."""
+    program = _program()
+    port = port or _free_port()
+    config = folder / "plain.conf"
+    lines = [f"listener {port} {LOOPBACK}", "allow_anonymous true", f"user {getpass.getuser()}", *options]
+    config.write_text("\n".join(lines) + "\n", "utf-8")
+    with (folder / "plain.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(program, "-c", str(config), stdout=log, stderr=log)
+        try:
+            async with asyncio.timeout(10):
+                while not await _answers(port):
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(process.wait(), 0.02)
+                        pytest.fail("mosquitto has ended")
+            yield BrokerAddress(host=LOOPBACK, port=port, kind="mosquitto")
+        finally:
+            if process.returncode is None:
+                process.terminate()
+            await process.wait()
+
+
+async def _answers(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(LOOPBACK, port)
+    except OSError:
+        return False
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return True
+
+
+def _program() -> str:
+    program = find_mosquitto()
+    if program is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("mosquitto is not installed: apt-get install mosquitto")
+        pytest.skip("mosquitto is not installed: apt-get install mosquitto")
+    return program
 
 
 def _free_port() -> int:

@@ -88,6 +88,19 @@ async def test_the_gateway_publishes_nothing_elsewhere(port: int, topic: str) ->
     assert not await arrived(port, GATEWAY, SCREEN, topic)
 
 
+@pytest.mark.parametrize("reader", [GATEWAY, SCREEN])
+async def test_nobody_reads_the_broker_s_own_topics(port: int, reader: str) -> None:
+    async with client(port, reader) as listener, client(port, SCREEN) as speaker:
+        await listener.subscribe([("$SYS/#", 1), (f"{PREFIX}/#", 1)])
+        await speaker.publish(f"{PREFIX}/cmd/ack", b"sentinel", qos=1)
+        assert (await anext(listener.messages)).payload == b"sentinel"
+
+
+async def test_the_gateway_notices_another_one_with_its_names(port: int) -> None:
+    assert await arrived(port, GATEWAY, GATEWAY, STATUS)
+    assert not await arrived(port, SCREEN, GATEWAY, STATUS)
+
+
 @pytest.mark.parametrize(
     "who",
     [{}, {"username": SCREEN}, {"username": SCREEN, "password": "x"}, {"username": "x", "password": "x"}],

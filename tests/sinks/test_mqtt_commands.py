@@ -45,9 +45,15 @@ class Lines(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.records: asyncio.Queue[logging.LogRecord] = asyncio.Queue()
+        self.all: list[logging.LogRecord] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         self.records.put_nowait(record)
+        self.all.append(record)
+
+    def seen(self, wanted: str) -> list[logging.LogRecord]:
+        """All lines of this event so far."""
+        return [record for record in self.all if record.getMessage() == wanted]
 
     async def line(self, wanted: str) -> dict[str, Any]:
         while (record := await self.records.get()).getMessage() != wanted:
