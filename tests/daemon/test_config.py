@@ -11,6 +11,7 @@ from gateway.daemon.config import (
     GatewaySection,
     Hl7Section,
     LimitsSection,
+    StoreSection,
     MqttSection,
     Settings,
     effective,
@@ -56,7 +57,9 @@ def test_the_shipped_configuration_shows_every_key() -> None:
     sections = (
         GatewaySection,
         AnalysisSection,
+        StoreSection,
         LimitsSection,
+        StoreSection,
         MqttSection,
         Hl7Section,
         driver.plugin.settings,
