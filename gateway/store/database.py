@@ -69,7 +69,7 @@ class Database:
     ) -> None:
         self._thread = thread
         self._connection = connection
-        self._checked = checked
+        self.checked = checked  # whether its pages were compared with one another, at the start or since
         self._damage: str | None = None
         self.path: Final = path
         self.fault: str | None = None  # why the disk refuses just now, or for good; None: it does not
@@ -96,7 +96,7 @@ class Database:
 
     async def check_rest(self) -> None:
         """Finish the check that would have held up the start; reads beside everything else."""
-        if self._checked:
+        if self.checked:
             return
         connection = sqlite3.connect(
             f"{self.path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False
@@ -105,9 +105,9 @@ class Database:
         work = asyncio.ensure_future(asyncio.to_thread(check, connection, self.path))
         try:
             await asyncio.shield(work)
-            self._checked = True
+            self.checked = True
         except DataError as error:
-            self._checked = True
+            self.checked = True
             self._note_damage(str(error))
         finally:
             connection.interrupt()

@@ -2,8 +2,8 @@
 
 Results are stored in one transaction with the fact they follow from, so a crash leaves either both or
 neither. A row leaves `pending` only on the right acknowledgement, or with a reason. MQTT events get their
-sequence number when they are stored; a number is never given twice and none is skipped. An answer that a full disk
-keeps from being stored is remembered: what was delivered is not sent again while the gateway runs.
+sequence number when they are stored; a number is never given twice and none is skipped. An answer that a full
+disk keeps from being stored is remembered: what was delivered is not sent again while the gateway runs.
 """
 
 import asyncio
@@ -105,18 +105,13 @@ class Outbox:
     async def pending(self, sink: str, limit: int = 1) -> Sequence[OutboxItem]:
         """The oldest rows `sink` still has to deliver; none while it is paused."""
         await self._keep_answers()
-        found = await self._database.write(lambda c: _pending(c, sink, limit, list(self._answered)))
-        sound = [past_events.item(row) for row in found if _is_as_stored(row)]
-        for row in found:
-            if not _is_as_stored(row):
-                await self._set_aside(row["id"], sink)
-        return sound if sound or not found else await self.pending(sink, limit)
-
-    async def _set_aside(self, item_id: int, sink: str) -> None:
-        """What the disk changed is not sent; the facts it was made of have checksums of their own."""
-        reason = "damaged on the disk; nothing was sent"
-        logger.error("outbox_row_damaged", extra={"fields": {"sink": sink, "row": item_id, "reason": reason}})
-        await self._settle(item_id, "dead", error=reason)
+        rows = await self._database.write(lambda c: _pending(c, sink, limit, list(self._answered)))
+        damaged = [row["id"] for row in rows if not past_events.is_as_stored(row)]
+        for item_id in damaged:  # what they were made of has checksums of its own
+            await self._settle(item_id, "dead", error="damaged on the disk; nothing was sent")
+        if damaged:
+            return await self.pending(sink, limit)
+        return [past_events.item(row) for row in rows]
 
     async def wait(self, sink: str) -> None:
         """Return once `sink` has something to deliver."""
@@ -301,12 +296,6 @@ def _pending(
         " AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?",
         (sink, msgspec.json.encode(answered).decode(), limit),
     ).fetchall()
-
-
-def _is_as_stored(row: sqlite3.Row) -> bool:
-    """Whether a row says what was stored; rows of older gateways have no checksum to tell it by."""
-    name = row["topic"] if row["control_id"] is None else row["control_id"]
-    return row["checksum"] in (None, checksum(row["sink"], row["study"], name, row["payload"]))
 
 
 _LEDGER: Final = """

@@ -14,6 +14,7 @@ from gateway.commands.main import run
 from gateway.commands.recordings import digits
 from gateway.daemon.config import DATABASE
 from gateway.domain.recording import NO_RESPONSE, Stimulus
+from gateway.store.journal import fact_checksum
 from tests.commands.test_studies import BLOCKED, WRIST, assessment, code_of, deliver, folder, said, stated
 from tests.factories import motor, motor_marks, sensory, waveform
 

@@ -8,6 +8,10 @@ CREATE INDEX fact_curve ON fact (received_at, study) WHERE kind = 'recording' AN
 ALTER TABLE session ADD COLUMN thinned INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX session_raw ON session (opened_at) WHERE closed = 1 AND thinned = 0;
 
+-- What is not over yet, of which nothing is given up.
+CREATE INDEX fact_unsettled ON fact (study) WHERE processed = 0;
+CREATE INDEX outbox_unsettled ON outbox (study) WHERE state IN ('pending', 'parked', 'dead');
+
 -- The studies whose facts may stem from a session: every one that was delivered to while it was open.
 CREATE TABLE session_study (
     session INTEGER NOT NULL REFERENCES session (id),
