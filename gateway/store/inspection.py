@@ -26,7 +26,7 @@ class Inspection:
 
 
 def inspect(path: Path) -> Inspection:
-    """Look at the store at `path`; DataError where its structure is damaged, sqlite3.Error where it is none."""
+    """Look at the store at `path`; DataError where it is damaged, sqlite3.Error where it is none."""
     with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         connection.row_factory = sqlite3.Row
         check(connection, path)

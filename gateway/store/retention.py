@@ -29,7 +29,6 @@ logger = logging.getLogger(__name__)
 # Measured: a batch holds the writing thread for 3 ms at most, and marks curves for 20 ms beside the loop.
 _CURVES: Final = 16
 _ENTRIES: Final = 500
-_PAGES: Final = 1024
 _PAUSE_S: Final = 0.02
 _ALWAYS: Final = "9999"  # behind every time
 
@@ -123,10 +122,6 @@ class Retention:
             whole = await self._database.write(lambda c: _whole(c, before))
             rows = await asyncio.to_thread(_thinner, whole, self._markers)
             found = await self._database.write(lambda c: _replace(c, rows)) if rows else 0
-        if found:
-            await self._database.write(
-                lambda c: len(c.execute(f"PRAGMA incremental_vacuum({_PAGES})").fetchall())
-            )
         return found
 
     def _tell(self, short: str | None) -> None:
@@ -207,14 +202,23 @@ def _thinned_row(entry: JournaledFact | Unreadable, markers: MarkerSettings) -> 
 
 
 def _replace(connection: sqlite3.Connection, rows: Sequence[_Row]) -> int:
-    """Put thinner recordings in the place of the whole ones, where nothing happened in between."""
-    settled = f"thinned = 0 AND NOT {_UNSETTLED.format(study='fact.study')}"
+    """Put thinner recordings in the place of the whole ones, where nothing happened in between.
+
+    They are written anew: a row that shrinks where it stands leaves its page half empty, and no room is won.
+    """
+    settled = (
+        f"SELECT * FROM fact WHERE id = ? AND thinned = 0 AND NOT {_UNSETTLED.format(study='fact.study')}"  # noqa: S608
+    )
+    anew = []
     for row in rows:
+        stored = connection.execute(settled, (row.id,)).fetchone()
         if row.body is None:
             connection.execute("UPDATE fact SET thinned = ? WHERE id = ?", (_NOTHING_TO_THIN, row.id))
-        else:
-            connection.execute(
-                f"UPDATE fact SET body = ?, checksum = ?, thinned = ? WHERE id = ? AND {settled}",  # noqa: S608
-                (row.body, row.checksum, _THINNED, row.id),
-            )
+        elif stored is not None:
+            changed = {"body": row.body, "checksum": row.checksum, "thinned": _THINNED}
+            anew.append(dict(stored) | changed)
+            connection.execute("DELETE FROM fact WHERE id = ?", (row.id,))
+    for values in anew:
+        names, places = ", ".join(values), ", ".join(f":{name}" for name in values)
+        connection.execute(f"INSERT INTO fact ({names}) VALUES ({places})", values)  # noqa: S608
     return len(rows)
