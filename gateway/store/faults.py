@@ -1,6 +1,8 @@
 """What the disk did, in one line that names the file and what to do about it."""
 
+import contextlib
 import errno
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Final
@@ -16,6 +18,7 @@ _ADVICE: Final = {
     sqlite3.SQLITE_BUSY: "another program keeps it locked: end that one",
 }
 _OF_ERRNO: Final = {errno.ENOSPC: sqlite3.SQLITE_FULL, errno.EROFS: sqlite3.SQLITE_READONLY}
+_TOO_LITTLE_BYTES: Final = 100_000  # the log and its index take this much
 SALVAGE: Final = "stop the gateway and run 'emg-gateway store salvage'"
 
 
@@ -31,7 +34,7 @@ def is_damage(error: sqlite3.Error) -> bool:
 
 def refused(path: Path, error: sqlite3.Error) -> StorageError:
     """What to say of a work that could not be done."""
-    advice = SALVAGE if is_damage(error) else _ADVICE.get(code(error), "see that its disk works")
+    advice = SALVAGE if is_damage(error) else _ADVICE.get(_cause(path, error), "see that its disk works")
     return StorageError(f"{path}: {error}; what was already stored is kept; {advice}")
 
 
@@ -39,9 +42,19 @@ def unusable(path: Path, error: sqlite3.Error | OSError) -> StorageError | DataE
     """What to say of a database that cannot be opened: DataError where trying again changes nothing."""
     if isinstance(error, sqlite3.Error) and is_damage(error):
         return damaged(path, str(error))
-    number = code(error) if isinstance(error, sqlite3.Error) else _OF_ERRNO.get(error.errno or 0, 0)
-    advice = _ADVICE.get(number)
+    advice = _ADVICE.get(_cause(path, error))
     return StorageError(f"{path}: {error}; {advice or 'free space, or let this user write there'}")
+
+
+def _cause(path: Path, error: sqlite3.Error | OSError) -> int:
+    """The result code that says why; what needs room for its own files fails otherwise on a full disk."""
+    number = code(error) if isinstance(error, sqlite3.Error) else _OF_ERRNO.get(error.errno or 0, 0)
+    if number not in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
+        return number
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(path.parent).free < _TOO_LITTLE_BYTES:
+            return sqlite3.SQLITE_FULL
+    return number
 
 
 def damaged(path: Path, what: str) -> DataError:
