@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -20,8 +19,9 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from gateway.errors import DataError, GatewayError, StorageError
+from gateway.store.checkpoints import Checkpoints
 from gateway.store.faults import code, is_damage, refused
-from gateway.store.opening import LARGEST_LOG_BYTES, alone, check, connect
+from gateway.store.opening import alone, check, connect
 
 logger = logging.getLogger(__name__)
 
@@ -32,13 +32,6 @@ Work = Callable[[sqlite3.Connection], T]
 _LARGEST_GROUP: Final = 256
 # On such a disk nothing can be written, but what is there may be read.
 _WRITES_REFUSED: Final = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
-# A checkpoint waits so long for readers; the cart waits for the checkpoint. Readers that take turns without a
-# pause need more: rarely, and only where the log has become large, for a cart waits 15 s (LIS01-A2).
-_READERS_MS: Final = 50
-_PATIENT_MS: Final = 2000
-_PATIENT_EVERY_S: Final = 60.0
-_PAGES_AT_ONCE: Final = 128  # 12 ms
-_OTHERS_MS: Final = 5000  # another process may write: its transactions take milliseconds
 _OUR_FAULTS: Final = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
 
 
@@ -76,7 +69,7 @@ class Database:
         self._connection = connection
         self.checked = checked  # whether its pages were compared with one another, at the start or since
         self._damage: str | None = None
-        self._patient_again = 0.0
+        self._checkpoints = Checkpoints(connection, path)
         self.path: Final = path
         self.fault: str | None = None  # why the disk refuses just now, or for good; None: it does not
         self._waiting: list[_Waiting] = []
@@ -125,31 +118,7 @@ class Database:
 
         A busy reader keeps it from being emptied.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._tidy)
-
-    def _tidy(self) -> int:
-        """In the store's thread. It waits a moment only: whoever reads does not hold up who writes."""
-        log = self.path.with_name(f"{self.path.name}-wal")
-        connection = self._connection
-        try:
-            connection.execute(f"PRAGMA busy_timeout = {self._patience_ms(log.stat().st_size)}")
-            if connection.execute("PRAGMA freelist_count").fetchone()[0]:
-                # a script, for `execute` takes one step of it: one page
-                connection.executescript(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})")
-            if log.stat().st_size:
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        except (sqlite3.Error, FileNotFoundError):
-            pass  # a work that needs what is refused here tells of it
-        finally:
-            connection.execute(f"PRAGMA busy_timeout = {_OTHERS_MS}")
-        return log.stat().st_size if log.exists() else 0
-
-    def _patience_ms(self, log_bytes: int) -> int:
-        now = time.monotonic()
-        if log_bytes <= LARGEST_LOG_BYTES or now < self._patient_again:
-            return _READERS_MS
-        self._patient_again = now + _PATIENT_EVERY_S
-        return _PATIENT_MS
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._checkpoints.tidy)
 
     async def _commit_groups(self) -> None:
         while self._waiting:
@@ -179,7 +148,8 @@ class Database:
             raise
         except sqlite3.Error as error:
             raise self._refused(error) from error
-        if self._connection.total_changes > changes:
+        refused_some = any(isinstance(result, StorageError) for result in results)
+        if self._connection.total_changes > changes and not refused_some:
             self._note_recovered()
         return results
 

@@ -1,7 +1,6 @@
 """What can be read of a damaged store goes on; the damaged one stays as it was."""
 
 import asyncio
-import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -47,6 +46,10 @@ def pages(path: Path, table: str, kind: int) -> list[int]:
             below.append(int.from_bytes(page[8:12], "big"))
     assert all(0 <= place < count * PAGE for place in found)
     return sorted(found)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())
 
 
 def facts(path: Path) -> set[tuple[object, ...]]:
@@ -130,7 +133,7 @@ async def test_a_sound_store_is_left_alone(tmp_path: Path) -> None:
 
     assert salvage(path) is None
     assert path.read_bytes() == before
-    assert sorted(os.listdir(tmp_path)) == [NAME, "gateway.lock"]
+    assert names(tmp_path) == [NAME, "gateway.lock"]
 
 
 async def test_nothing_is_done_while_a_gateway_runs(tmp_path: Path) -> None:
