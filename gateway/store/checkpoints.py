@@ -12,8 +12,8 @@ from typing import Final
 
 from gateway.store.opening import LARGEST_LOG_BYTES
 
-# A checkpoint waits so long for readers, and the cart for the checkpoint. Where the log has become large it is
-# patient: rarely, and less than the 15 s that a cart waits for its answer (LIS01-A2).
+# A checkpoint waits so long for readers, and the cart for the checkpoint. Where the log has become large it
+# is patient: rarely, and less than the 15 s that a cart waits for its answer (LIS01-A2).
 _READERS_MS: Final = 50
 _PATIENT_MS: Final = 2000
 _PATIENT_EVERY_S: Final = 60.0
