@@ -28,6 +28,7 @@ _COMMANDS: Final = (
     "outbox",
     "run",
     "simulate",
+    "store",
     "studies",
 )
 _INTERRUPTED: Final = 128 + signal.SIGINT

@@ -113,6 +113,8 @@ def _states(entry: _Entry, today: datetime) -> Iterator[str]:
         yield f"excluded ({CORRECTIONS[entry.excluded]}){_told(entry.excluded_by, today)}"
     else:
         yield "used" if entry.used else "kept"
+    if entry.evoked.recording.thinned:
+        yield "curve thinned out, its marks are kept"
     if entry.evoked.amendment:
         yield f"amended ({amendment(entry.evoked.amendment)}){_told(entry.amended_by, today)}"
 

@@ -50,6 +50,7 @@ def assessment_text(examination: Examination, reference: Reference, *, explain: 
         *_tables(examination, judging),
         _quality_lines(examination.recordings),
         _corrections(examination.recordings),
+        _thinned(examination.recordings),
         _findings(examination, judging, explain=explain),
         _support(examination),
         _still_to_record(examination.guidance, judging.norms),
@@ -100,6 +101,15 @@ def _corrections(recordings: Sequence[Evoked]) -> Iterator[str]:
         yield "Corrected"
     for entry, how in amended:
         yield from wrapped(f"* {_recorded(entry)}: {amendment(how)}")
+
+
+def _thinned(recordings: Sequence[Evoked]) -> Iterator[str]:
+    """How many of the curves are gone; nothing where all are there."""
+    gone = sum(entry.recording.thinned is not None for entry in recordings)
+    if gone:
+        yield "Curves"
+        count = f"{gone} of {len(recordings)} curves were thinned out for space"
+        yield from wrapped(f"* {count}: their marks are kept, the curve itself is gone")
 
 
 def _recorded(entry: Evoked) -> str:

@@ -30,6 +30,7 @@ Size = Annotated[int, msgspec.Meta(gt=0, le=512 * 1024 * 1024)]  # the journal t
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=31_622_400)]  # a year: beyond it nothing is waited for
 Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
 Days = Annotated[float, msgspec.Meta(ge=0, le=3660)]
+Megabytes = Annotated[int, msgspec.Meta(ge=1, le=100_000_000)]  # of a million bytes
 Rate = Annotated[float, msgspec.Meta(ge=0.01, le=1000)]
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -101,6 +102,14 @@ class Hl7Section(_Section, kw_only=True, frozen=True):
             raise ValueError('application_ack = "AL" is of the enhanced mode; set ack_mode = "enhanced"')
 
 
+class StoreSection(_Section, kw_only=True, frozen=True):
+    """`[store]`: what the store may take of the disk; what is thinned out first is in docs/storage.md."""
+
+    quota_mb: Megabytes = 8192  # beyond it raw input and curves of delivered examinations are thinned out
+    min_free_mb: Megabytes = 512  # of the disk; below it too
+    keep_waveforms_days: Days | None = None  # absent: as long as there is room
+
+
 class LimitsSection(_Section, kw_only=True, frozen=True):
     """`[limits]`: how large what comes in may be."""
 
@@ -127,13 +136,14 @@ class Settings:
 
     gateway: GatewaySection
     analysis: AnalysisSection
+    store: StoreSection = StoreSection()  # noqa: RUF009  # frozen
     limits: Limits = Limits()  # noqa: RUF009  # frozen
     drivers: tuple[DriverSection, ...] = ()
     mqtt: MqttSection | None = None
     hl7: tuple[Hl7Section, ...] = ()
 
 
-_SECTIONS: Final = ("gateway", "analysis", "limits", "drivers", "mqtt", "hl7")
+_SECTIONS: Final = ("gateway", "analysis", "store", "limits", "drivers", "mqtt", "hl7")
 _DRIVER_KEYS: Final = ("name", "type", "cart", "timezone")
 
 
@@ -161,6 +171,7 @@ def parse(text: str, origin: str) -> Settings:
     settings = Settings(
         gateway=gateway,
         analysis=_convert(raw.get("analysis", {}), AnalysisSection, "analysis", origin),
+        store=_convert(raw.get("store", {}), StoreSection, "store", origin),
         limits=Limits(
             **msgspec.structs.asdict(_convert(raw.get("limits", {}), LimitsSection, "limits", origin))
         ),
@@ -260,6 +271,7 @@ def effective(settings: Settings) -> dict[str, Any]:
     return {
         "gateway": _shown(settings.gateway),
         "analysis": _shown(settings.analysis),
+        "store": _shown(settings.store),
         "limits": _shown(settings.limits),
         "drivers": [{**_shown_head(entry), **_shown(entry.settings)} for entry in settings.drivers],
         **({"mqtt": _shown(settings.mqtt)} if settings.mqtt else {}),

@@ -25,6 +25,7 @@ from gateway.daemon.engines import destination, engine
 from gateway.daemon.notify import notify
 from gateway.daemon.reference import load_reference
 from gateway.daemon.supervision import keep_running
+from gateway.daemon.upkeep import policy, upkeep
 from gateway.domain.limits import Limits
 from gateway.errors import ConfigError
 from gateway.pipeline.acknowledgements import Acknowledgements
@@ -40,6 +41,7 @@ from gateway.sinks.mqtt_connection import MqttSettings
 from gateway.store.database import Database, open_database
 from gateway.store.journal import Journal
 from gateway.store.outbox import Outbox
+from gateway.store.retention import Retention
 from gateway.store.studies import Studies
 
 logger = logging.getLogger(__name__)
@@ -80,7 +82,7 @@ async def serve(settings: Settings, stop: asyncio.Event, ready: Callable[[], Non
     async with _broker(settings.mqtt) as mqtt, _database(settings) as database:
         parts = await _assemble(settings, reference, database)
         sinks = _sinks(parts, mqtt)
-        async with _running(sinks, parts.clock):
+        async with _running(_upkeep(parts, database), parts.clock), _running(sinks, parts.clock):
             await parts.runner.recover()
             async with _running({"pipeline": parts.runner.run}, parts.clock):
                 await _first(parts.runner.recovered, stop)
@@ -210,6 +212,11 @@ def _sinks(parts: _Parts, mqtt: MqttSettings | None) -> dict[str, Job]:
             )
             jobs[topics] = sink.run
     return jobs
+
+
+def _upkeep(parts: _Parts, database: Database) -> Mapping[str, Job]:
+    section, markers = parts.settings.store, parts.reference.markers
+    return upkeep(database, Retention(database, policy(section), markers, parts.clock))
 
 
 def _inputs(parts: _Parts) -> dict[str, Job]:

@@ -131,6 +131,8 @@ def recording_object(entry: Evoked) -> JsonObject:
     if entry.gateway is not None:
         found["gateway_marks"] = marks_object(entry.gateway)
         found["gateway_standard_errors"] = _rounded(entry.errors)
+    if entry.recording.thinned is not None:
+        found["curve_thinned_out"] = True
     if entry.filled:
         found["filled_by_gateway"] = entry.filled
     if entry.amendment is not None:

@@ -169,3 +169,8 @@ _SUBJECTS: Final = {
     "negative_duration_ms": ("ms", "the negative duration (machine minus gateway)"),
     "total_duration_ms": ("ms", "the total duration (machine minus gateway)"),
 }
+
+
+def known_quality(entry: Quality) -> bool:
+    """Whether the entry's code has a meaning."""
+    return entry.name in MEANINGS and (entry.subject is None or entry.subject in _SUBJECTS)

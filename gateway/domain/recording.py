@@ -7,12 +7,14 @@ down the pipeline, "not assessable".
 """
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.domain.quality import Quality
 from gateway.errors import DataError
 
 
@@ -169,6 +171,32 @@ class Waveform:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Marking:
+    """What was read off one sweep.
+
+    `response` is rounded as published: NO_RESPONSE where nothing stands above the noise, None where the
+    sweep cannot be marked. `errors` holds the standard error of each quantity, under the quantity's name
+    and in its unit.
+    """
+
+    response: Response | None
+    errors: Mapping[str, float] = field(default_factory=dict)
+    quality: tuple[Quality, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thinned:
+    """What is kept of a curve that was given up for space: everything that results rest on.
+
+    `marking` is ours, as the whole curve was marked; `negative_phase` the part of a CMAP by which the shapes
+    of two sites are compared, None where there is none. See `gateway.domain.thinning`.
+    """
+
+    marking: Marking
+    negative_phase: Waveform | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stimulus:
     """The electrical stimulus; `supramaximal` is the operator's or the cart's statement."""
 
@@ -190,8 +218,8 @@ class Recording:
     `distance_mm` runs to the next more distal stimulation site recorded for the same nerve, side and
     muscle, for the most distal one to the active electrode; `distance_to_recording_mm` always to the
     active electrode. `site_position_mm` (from the active electrode) marks an inching site, filed under the
-    next named distal site. `identity` is that of the content as it was journaled, not a part of it; None
-    where nobody journaled it.
+    next named distal site. `thinned` stands in the place of a waveform that was given up. `identity` is that
+    of the content as it was journaled first, not a part of it; None where nobody journaled it.
     """
 
     modality: Modality
@@ -214,10 +242,11 @@ class Recording:
     signal_status: SignalStatus | None = None
     measured: Response | None = None
     waveform: Waveform | None = None
+    thinned: Thinned | None = None
     identity: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        if self.measured is None and self.waveform is None:
+        if self.measured is None and self.waveform is None and self.thinned is None:
             raise DataError("neither measured values nor a waveform", "measured")
         expected = MotorMarks if self.modality is Modality.MOTOR else SensoryMarks
         if not isinstance(self.measured, (expected, NoResponse, type(None))):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.domain.quality import Quality
-from gateway.domain.recording import MotorMarks, Waveform
+from gateway.domain.recording import MotorMarks, Response, Waveform
 from gateway.domain.rounding import half_up, reduction_percent
 from gateway.domain.sites import Evoked
 from gateway.domain.uncertainty import half_width
@@ -30,7 +30,7 @@ _STRETCHES: Final = np.array([[1.0], [1.1], [1.2], [1.3], [1.4]])
 # About a tenth of a millisecond each: coarse enough to average noise, fine enough for any CMAP.
 _BINS: Final = 64
 # The level at an edge of the wave is a mean of this long on either side.
-_EDGE_MS: Final = 0.25
+EDGE_MS: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +63,20 @@ def costimulation(distal: Evoked, proximal: Evoked) -> Quality | None:
 
 def _negative_wave(entry: Evoked) -> NegativeWave | None:
     """The negative phase by our own marks: they lie on the curve they were read from."""
-    curve, marks = entry.recording.waveform, entry.gateway
-    if curve is None or not isinstance(marks, MotorMarks):
+    recording = entry.recording
+    curve = recording.thinned.negative_phase if recording.thinned else recording.waveform
+    span = negative_span(entry.gateway)
+    if curve is None or span is None:
         return None
-    onset, duration = marks.onset_latency_ms, marks.negative_duration_ms
-    if onset is None or not duration:
+    return NegativeWave(waveform=curve, onset_ms=span[0], duration_ms=span[1])
+
+
+def negative_span(response: Response | None) -> tuple[float, float] | None:
+    """Onset and duration (ms) of the negative phase of a CMAP; None where it is not marked as a whole."""
+    if not isinstance(response, MotorMarks):
         return None
-    return NegativeWave(waveform=curve, onset_ms=onset, duration_ms=duration)
+    onset, duration = response.onset_latency_ms, response.negative_duration_ms
+    return None if onset is None or not duration else (onset, duration)
 
 
 def _falls(distal_ms: float, proximal_ms: float, error_ms: float) -> bool:
@@ -102,7 +109,7 @@ def _binned(wave: NegativeWave, edges_ms: Curve) -> Curve:
         return np.interp(until_ms, times, cumulated)
 
     ends = wave.onset_ms + np.array([0.0, wave.duration_ms])
-    first, last = (area(ends + _EDGE_MS) - area(ends - _EDGE_MS)) / (2 * _EDGE_MS)
+    first, last = (area(ends + EDGE_MS) - area(ends - EDGE_MS)) / (2 * EDGE_MS)
     inside = np.clip(edges_ms, 0.0, wave.duration_ms)
     below = first * inside + (last - first) / (2 * wave.duration_ms) * inside**2
     found: Curve = np.diff(area(wave.onset_ms + inside) - below, axis=1)

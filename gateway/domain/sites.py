@@ -81,8 +81,7 @@ class Evoked:
 
 def evoked(recording: Recording, settings: MarkerSettings) -> Evoked:
     """Mark `recording`: the machine's marks are graded, quantities it did not send come from ours."""
-    curve, device = recording.waveform, _said(recording.measured)
-    marking = _NOT_MARKED if curve is None else mark(curve, recording.modality, settings)
+    device, marking = _said(recording.measured), _marking(recording, settings)
     graded, quality = marking.response, marking.quality
     filled: tuple[str, ...] = ()
     if curve is None:
@@ -103,6 +102,14 @@ def evoked(recording: Recording, settings: MarkerSettings) -> Evoked:
         quality=quality,
         errors=marking.errors,
     )
+
+
+def _marking(recording: Recording, settings: MarkerSettings) -> Marking:
+    """Our marks; of a curve that was thinned out those that were kept."""
+    if recording.thinned is not None:
+        return recording.thinned.marking
+    curve = recording.waveform
+    return _NOT_MARKED if curve is None else mark(curve, recording.modality, settings)
 
 
 def _said(device: Response | None) -> Response | None:

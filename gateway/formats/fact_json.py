@@ -1,7 +1,8 @@
 """A fact as the journal keeps it: its kind, and a body that is read as strictly as a document.
 
-Headers and recordings have the forms of the Study document, statements of operators and what screens
-acknowledge are JSON objects of their own, the end of an examination is the word that says who ended it.
+Headers and recordings have the forms of the Study document (a recording also without its curve), statements
+of operators and what screens acknowledge are JSON objects of their own, the end of an examination is the
+word that says who ended it.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,8 +35,9 @@ from gateway.domain.study import (
     StudyOpened,
 )
 from gateway.errors import DataError
-from gateway.formats.study_json import decode_header, decode_recording, header_object, recording_object
+from gateway.formats.study_json import decode_header, header_object
 from gateway.formats.study_shapes import ClinicalShape, shaped
+from gateway.formats.thinned_json import decode_journaled, journaled_object
 
 Kind = Literal[
     "opened",
@@ -105,7 +107,7 @@ def encode(fact: Fact) -> tuple[Kind, bytes]:
         case StudyOpened(header):
             return "opened", msgspec.json.encode(header_object(header))
         case Recording():
-            return "recording", msgspec.json.encode(recording_object(fact))
+            return "recording", msgspec.json.encode(journaled_object(fact))
         case ExamEnded(by):
             return "ended", by.encode()
         case ClinicalStated():
@@ -129,7 +131,7 @@ def decode(kind: str, body: bytes) -> Fact:
         case "opened":
             return StudyOpened(decode_header(body))
         case "recording":
-            return decode_recording(body)
+            return decode_journaled(body)
         case "ended":
             return _ended(body)
         case "clinical" | "detail" | "declined" | "amended" | "excluded":

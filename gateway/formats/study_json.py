@@ -25,6 +25,7 @@ from gateway.domain.recording import (
     SensoryMarks,
     Side,
     Stimulus,
+    Thinned,
     Waveform,
 )
 from gateway.domain.rounding import scaled
@@ -61,7 +62,7 @@ def decode(data: bytes, check: Check, limits: Limits = Limits()) -> Study:  # no
     recordings = []
     for index, entry in enumerate(parsed.recordings):
         try:
-            recordings.append(check(_recording(entry, limits.sweep_samples)))
+            recordings.append(check(recording_of(entry, most_samples=limits.sweep_samples)))
         except DataError as error:
             raise error.within(f"recordings[{index}]") from error
     refuse_doubles(data)
@@ -100,7 +101,7 @@ FORMAT: Final = _StudyJson()
 
 def decode_recording(data: bytes) -> Recording:
     """A recording from the form `recording_object` gave it."""
-    return _recording(shaped(data, RecordingShape))
+    return recording_of(shaped(data, RecordingShape))
 
 
 def decode_header(data: bytes) -> StudyHeader:
@@ -143,7 +144,10 @@ def _check_date(text: str | None) -> None:
         raise DataError("not a date, write it as YYYY-MM-DD", "patient.birth_date") from error
 
 
-def _recording(parsed: RecordingShape, most_samples: int | None = None) -> Recording:
+def recording_of(
+    parsed: RecordingShape, *, thinned: Thinned | None = None, most_samples: int | None = None
+) -> Recording:
+    """The recording an entry of the document describes; DataError names what is wrong with it."""
     if parsed.recorded_at is not None:
         _check_time(parsed.recorded_at, "recorded_at")
     modality = Modality(parsed.modality)
@@ -155,8 +159,9 @@ def _recording(parsed: RecordingShape, most_samples: int | None = None) -> Recor
             "modality": modality,
             "side": Side(parsed.side),
             "stimulus": _placed("stimulus", lambda: Stimulus(**msgspec.structs.asdict(stimulus))),
-            "measured": _placed("measured", lambda: _response(modality, parsed.measured)),
-            "waveform": _placed("waveform", lambda: _waveform(parsed.waveform, most_samples)),
+            "measured": _placed("measured", lambda: response_of(modality, parsed.measured)),
+            "waveform": _placed("waveform", lambda: waveform_of(parsed.waveform, most_samples)),
+            "thinned": thinned,
         }
     )
 
@@ -168,7 +173,8 @@ def _placed(place: str, build: Callable[[], T]) -> T:
         raise error.within(place) from error
 
 
-def _response(modality: Modality, parsed: MeasuredShape | None) -> Response | None:
+def response_of(modality: Modality, parsed: MeasuredShape | None) -> Response | None:
+    """The response that `measured` describes, in the units of its modality."""
     if parsed is None:
         return None
     values = {name: value for name, value in msgspec.structs.asdict(parsed).items() if value is not None}
@@ -190,7 +196,8 @@ def _response(modality: Modality, parsed: MeasuredShape | None) -> Response | No
     return kind(**values)
 
 
-def _waveform(parsed: WaveformShape | None, most_samples: int | None) -> Waveform | None:
+def waveform_of(parsed: WaveformShape | None, most_samples: int | None = None) -> Waveform | None:
+    """The waveform that `waveform` describes; DataError where it has more than `most_samples`."""
     if parsed is None:
         return None
     return Waveform(
@@ -209,23 +216,29 @@ def header_object(header: StudyHeader) -> dict[str, Any]:
 
 
 def recording_object(recording: Recording) -> dict[str, Any]:
-    """One entry of `recordings`, unknown values left out."""
+    """One entry of `recordings`, unknown values left out; a document knows no thinned curve."""
     # The identity is that of these very keys, so none of them.
     found = {entry.name: getattr(recording, entry.name) for entry in fields(recording) if entry.compare}
     found["stimulus"] = _known(asdict(recording.stimulus)) or None
-    measured, waveform = recording.measured, recording.waveform
-    if isinstance(measured, NoResponse):
-        found["measured"] = {"response": measured.value}
-    elif measured is not None:
-        found["measured"] = _known(asdict(measured))
-    if waveform is not None:
-        found["waveform"] = {
-            "sampling_rate_hz": waveform.sampling_rate_hz,
-            "start_ms": waveform.start_ms,
-            "microvolts_per_count": waveform.microvolts_per_count,
-            "samples": waveform.samples.tolist(),
-        }
+    found["measured"] = None if recording.measured is None else response_object(recording.measured)
+    found["waveform"] = None if recording.waveform is None else waveform_object(recording.waveform)
+    del found["thinned"]
     return _known(found)
+
+
+def response_object(response: Response) -> dict[str, Any]:
+    """`measured` of an entry."""
+    return {"response": response.value} if isinstance(response, NoResponse) else _known(asdict(response))
+
+
+def waveform_object(waveform: Waveform) -> dict[str, Any]:
+    """`waveform` of an entry."""
+    return {
+        "sampling_rate_hz": waveform.sampling_rate_hz,
+        "start_ms": waveform.start_ms,
+        "microvolts_per_count": waveform.microvolts_per_count,
+        "samples": waveform.samples.tolist(),
+    }
 
 
 def _known(values: dict[str, Any]) -> dict[str, Any]:

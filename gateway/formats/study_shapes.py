@@ -118,6 +118,29 @@ class RecordingShape(_Strict):
     waveform: WaveformShape | None = None
 
 
+class QualityShape(_Strict):
+    """An entry of `quality` of a thinned recording."""
+
+    name: str
+    value: float | None = None
+    subject: str | None = None
+
+
+class ThinnedShape(_Strict):
+    """`thinned` of a recording in the journal."""
+
+    marks: MeasuredShape | None
+    errors: dict[str, float]
+    quality: tuple[QualityShape, ...]
+    negative_phase: WaveformShape | None
+
+
+class JournaledShape(RecordingShape, kw_only=True):
+    """A recording in the journal, where a curve can have been given up; no document has that."""
+
+    thinned: ThinnedShape | None = None
+
+
 class HeaderShape(_Strict):
     """Everything of a document but its recordings, which the journal keeps apart."""
 
@@ -146,6 +169,10 @@ _BELOW: Final[dict[str, type[_Strict]]] = {
     "stimulus": StimulusShape,
     "measured": MeasuredShape,
     "waveform": WaveformShape,
+    "thinned": ThinnedShape,
+    "marks": MeasuredShape,
+    "quality": QualityShape,
+    "negative_phase": WaveformShape,
 }
 # The next string (behind which a colon makes a key) or brace, and all before it.
 _TOKEN: Final = re.compile(rb'[^"{}]*+(?:("[^"\\]*+(?:\\.[^"\\]*+)*+")\s*(:?)|[{}])', re.DOTALL)

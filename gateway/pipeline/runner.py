@@ -129,11 +129,14 @@ class Runner:
 
     async def _work_on(self, item: JournaledFact | _Clear) -> None:
         """Store what follows from `item`, trying again while the disk refuses: order is never given up."""
+        told = ""
         while True:
             try:
                 await (self._clear(item.code) if isinstance(item, _Clear) else self._process(item))
             except StorageError as error:
-                logger.error("results_not_stored", extra={"fields": {"reason": error}})  # noqa: TRY400
+                level = logging.DEBUG if str(error) == told else logging.ERROR
+                told = str(error)
+                logger.log(level, "results_not_stored", extra={"fields": {"reason": error}})
                 await asyncio.sleep(_RETRY_S)
             except Permanent as error:
                 fact = {"fact": item.id} if isinstance(item, JournaledFact) else {}

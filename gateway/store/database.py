@@ -2,13 +2,15 @@
 
 WAL with `synchronous=FULL`: when `write` returns, the change is on disk. Whatever is waiting while a commit
 runs goes into the next one, so a hundred writers cost little more than one. Works of a group stand or fall
-alone, except where the commit itself fails. A work that contradicts the schema is a fault of ours, not the
-disk's: trying it again changes nothing, so it is no StorageError.
+alone: where the disk refuses a group each runs again on its own, so that what only reads goes on. A work that
+contradicts the schema is a fault of ours, not the disk's: trying it again changes nothing, so it is no
+StorageError. A database that turns out to be damaged takes nothing new from a device any more; what can still
+be read goes out.
 """
 
 import asyncio
 import contextlib
-import fcntl
+import logging
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,14 +18,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from gateway.errors import DataError, GatewayError, StorageError, Unavailable
-from gateway.store.migrations import migrate
+from gateway.errors import DataError, GatewayError, StorageError
+from gateway.store.checkpoints import Checkpoints
+from gateway.store.faults import code, is_damage, refused
+from gateway.store.opening import alone, check, connect
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
 # Enough to amortise an fsync (measured: 8,000 rows/s at 8 writers), small enough that nobody waits long.
 _LARGEST_GROUP: Final = 256
+# On such a disk nothing can be written, but what is there may be read.
+_WRITES_REFUSED: Final = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 _OUR_FAULTS: Final = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
 
 
@@ -37,12 +45,13 @@ class _Waiting:
 async def open_database(path: Path) -> AsyncIterator["Database"]:
     """Open (or create) the database at `path`.
 
-    StorageError when the disk refuses, Unavailable when another gateway has it, DataError when it is newer.
+    StorageError when the disk refuses, Unavailable when another gateway has it, DataError when it is damaged,
+    newer, or gone although there was one.
     """
-    with _alone(path), ThreadPoolExecutor(max_workers=1, thread_name_prefix="store") as thread:
+    with alone(path), ThreadPoolExecutor(max_workers=1, thread_name_prefix="store") as thread:
         loop = asyncio.get_running_loop()
-        connection = await loop.run_in_executor(thread, _connect, path)
-        database = Database(thread, connection, path)
+        connection, complete = await loop.run_in_executor(thread, connect, path)
+        database = Database(thread, connection, path, checked=complete)
         try:
             yield database
         finally:
@@ -50,48 +59,19 @@ async def open_database(path: Path) -> AsyncIterator["Database"]:
             await loop.run_in_executor(thread, connection.close)
 
 
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold the lock beside the database: two gateways on one journal would each send everything."""
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = path.with_suffix(".lock").open("ab")
-    except OSError as error:
-        raise StorageError(f"{path}: {error}; free space, or let this user write there") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Unavailable(f"{path}: another gateway is using it; stop that one first") from error
-        yield
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    try:
-        path.touch(mode=0o600)  # it holds patients; SQLite gives its other files the same mode
-        with contextlib.ExitStack() as unless_ready:
-            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            unless_ready.callback(connection.close)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA foreign_keys = ON")
-            connection.row_factory = sqlite3.Row
-            migrate(connection)
-            unless_ready.pop_all()
-    except (OSError, sqlite3.Error) as error:
-        raise StorageError(f"{path}: {error}; free space, or let this user write there") from error
-    except DataError as error:
-        raise error.within(str(path)) from error
-    return connection
-
-
 class Database:
     """The single door to the file; build it with `open_database`."""
 
-    def __init__(self, thread: ThreadPoolExecutor, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(
+        self, thread: ThreadPoolExecutor, connection: sqlite3.Connection, path: Path, *, checked: bool
+    ) -> None:
         self._thread = thread
         self._connection = connection
-        self._path = path
+        self.checked = checked  # whether its pages were compared with one another, at the start or since
+        self._damage: str | None = None
+        self._checkpoints = Checkpoints(connection, path)
+        self.path: Final = path
+        self.fault: str | None = None  # why the disk refuses just now, or for good; None: it does not
         self._waiting: list[_Waiting] = []
         self._committing: asyncio.Task[None] | None = None
 
@@ -108,6 +88,38 @@ class Database:
         if self._committing is not None:
             await self._committing
 
+    def insist_on_sound(self) -> None:
+        """StorageError when the database is damaged: it must not be trusted with anything new."""
+        if self._damage is not None:
+            raise StorageError(self._damage)
+
+    async def check_rest(self) -> None:
+        """Finish the check that would have held up the start; reads beside everything else."""
+        if self.checked:
+            return
+        connection = sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False
+        )
+        connection.row_factory = sqlite3.Row
+        work = asyncio.ensure_future(asyncio.to_thread(check, connection, self.path))
+        try:
+            await asyncio.shield(work)
+            self.checked = True
+        except DataError as error:
+            self.checked = True
+            self._note_damage(str(error))
+        finally:
+            connection.interrupt()
+            await asyncio.gather(work, return_exceptions=True)
+            connection.close()
+
+    async def checkpoint(self) -> int:
+        """Give freed pages back to the disk, and empty the log into the database; the bytes it still has.
+
+        A busy reader keeps it from being emptied.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._checkpoints.tidy)
+
     async def _commit_groups(self) -> None:
         while self._waiting:
             group, self._waiting = self._waiting[:_LARGEST_GROUP], self._waiting[_LARGEST_GROUP:]
@@ -122,19 +134,24 @@ class Database:
         outcome: list[Any] | BaseException = (await asyncio.gather(job, return_exceptions=True))[0]
         if not isinstance(outcome, BaseException):
             return outcome
-        if isinstance(outcome, StorageError) or len(works) == 1:
-            return [outcome] * len(works)
+        if len(works) == 1:
+            return [outcome]
         return [result for work in works for result in await self._outcomes([work])]
 
     def _commit(self, works: Sequence[Work[Any]]) -> list[Any]:
         """In the store's thread: one transaction for all works, a savepoint for each."""
+        changes = self._connection.total_changes
         try:
             with _transaction(self._connection):
-                return [self._attempt(work) for work in works]
+                results = [self._attempt(work) for work in works]
         except _OUR_FAULTS:
             raise
         except sqlite3.Error as error:
             raise self._refused(error) from error
+        refused_some = any(isinstance(result, StorageError) for result in results)
+        if self._connection.total_changes > changes and not refused_some:
+            self._note_recovered()
+        return results
 
     def _attempt(self, work: Work[Any]) -> Any:
         try:
@@ -150,7 +167,23 @@ class Database:
             return error
 
     def _refused(self, error: sqlite3.Error) -> StorageError:
-        return StorageError(f"{self._path}: {error}; what was already stored is kept")
+        found = refused(self.path, error)
+        if is_damage(error):
+            self._note_damage(str(found))
+        elif code(error) in _WRITES_REFUSED and self.fault is None:
+            self.fault = str(found)
+            logger.error("storage_refused", extra={"fields": {"reason": found}})
+        return found
+
+    def _note_damage(self, reason: str) -> None:
+        if self._damage is None:
+            self._damage = self.fault = reason
+            logger.error("storage_damaged", extra={"fields": {"reason": reason}})
+
+    def _note_recovered(self) -> None:
+        if self.fault is not None and self._damage is None:
+            self.fault = None
+            logger.warning("storage_recovered", extra={"fields": {"file": self.path}})
 
 
 def _settle(done: "asyncio.Future[Any]", result: Any) -> None:
@@ -164,7 +197,12 @@ def _settle(done: "asyncio.Future[Any]", result: Any) -> None:
 
 @contextlib.contextmanager
 def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if code(error) not in _WRITES_REFUSED:
+            raise
+        connection.execute("BEGIN")
     try:
         yield
         connection.execute("COMMIT")

@@ -22,6 +22,7 @@ from gateway.ports import Clock, Session
 from gateway.protocols.screens import Acknowledge
 from gateway.protocols.telemetry import study_code, timestamp
 from gateway.store.alerts import waits_to_be_seen
+from gateway.store.checksum import checksum
 from gateway.store.database import Database
 from gateway.store.repeats import already_said
 
@@ -38,6 +39,12 @@ class JournaledFact:
     fact: Fact
 
 
+# What a fact is read by, whatever is asked for.
+FACT_COLUMNS: Final = "fact.id, study, cart, kind, identity, fact.body, fact.checksum"
+# A session is closed when all of its facts are journaled: until then what its driver delivers may be of it.
+_STEMS_FROM: Final = (
+    "INSERT OR IGNORE INTO session_study SELECT id, ? FROM session WHERE driver = ? AND closed = 0"
+)
 Deliver = Callable[[Sequence[JournaledFact]], Awaitable[None]]
 
 
@@ -108,6 +115,7 @@ class Journal:
                 " ON CONFLICT (code) DO UPDATE SET cart = excluded.cart",
                 (code, driver, cart, header.study_id, header.patient.id or ""),
             )
+            connection.execute(_STEMS_FROM, (code, driver))
             return _add(connection, code, cart, [StudyOpened(header), *facts], stamp)
 
         await deliver(await self._database.write(work))
@@ -147,7 +155,7 @@ def _add(
         device_time = fact.recorded_at if isinstance(fact, Recording) else None
         cursor = connection.execute(
             "INSERT INTO fact (study, kind, identity, body, received_at, boot_id, monotonic_s, device_time,"
-            " device_offset_s, stated_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " device_offset_s, stated_by, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (study, identity) DO NOTHING",
             (
                 code,
@@ -160,6 +168,7 @@ def _add(
                 device_time,
                 _offset_s(device_time, stamp.received_at),
                 stamp.stated_by,
+                fact_checksum(code, kind, identity, body),
             ),
         )
         if cursor.rowcount:
@@ -183,11 +192,24 @@ class Unreadable:
 
 
 def read_facts(rows: Iterable[sqlite3.Row]) -> list[JournaledFact | Unreadable]:
-    """The facts that rows of id, study, cart, kind, identity and body hold; one unreadable hides no other."""
+    """The facts that rows of `FACT_COLUMNS` hold; one unreadable hides no other."""
     return [_read_fact(row) for row in rows]
 
 
+def fact_checksum(code: str, kind: str, identity: str | None, body: bytes) -> int:
+    """The checksum of what a fact says, about which study."""
+    return checksum(code, kind, identity, body)
+
+
+def _is_as_written(row: sqlite3.Row) -> bool:
+    if row["checksum"] is None:  # of an older gateway, which only named recordings by their content
+        return row["identity"] in (None, hashlib.sha256(row["body"]).hexdigest())
+    return bool(row["checksum"] == fact_checksum(row["study"], row["kind"], row["identity"], row["body"]))
+
+
 def _read_fact(row: sqlite3.Row) -> JournaledFact | Unreadable:
+    if not _is_as_written(row):
+        return Unreadable(id=row["id"], code=row["study"], reason="damaged on the disk")
     try:
         fact = _identified(decode(row["kind"], row["body"]), row["identity"])
     except DataError as error:
@@ -216,7 +238,7 @@ def _offset_s(device_time: str | None, received_at: datetime) -> float | None:
 
 def _unprocessed(connection: sqlite3.Connection) -> list[JournaledFact | Unreadable]:
     rows = connection.execute(
-        "SELECT fact.id, study, cart, kind, identity, body FROM fact JOIN study ON study.code = fact.study"
+        f"SELECT {FACT_COLUMNS} FROM fact JOIN study ON study.code = fact.study"  # noqa: S608
         " WHERE processed = 0 ORDER BY fact.id"
     )
     return read_facts(rows)
@@ -226,7 +248,7 @@ def _from_others(
     connection: sqlite3.Connection, heard: int, boot_id: str
 ) -> list[JournaledFact | Unreadable]:
     rows = connection.execute(
-        "SELECT fact.id, study, cart, kind, identity, body FROM fact JOIN study ON study.code = fact.study"
+        f"SELECT {FACT_COLUMNS} FROM fact JOIN study ON study.code = fact.study"  # noqa: S608
         " WHERE processed = 0 AND fact.id > ? AND boot_id <> ? ORDER BY fact.id",
         (heard, boot_id),
     )
@@ -254,6 +276,7 @@ class DriverIntake:
 
     async def open(self) -> int:
         """A new session."""
+        self._database.insist_on_sound()
         opened_at = self._clock.now().isoformat()
 
         def work(connection: sqlite3.Connection) -> int:
@@ -266,6 +289,7 @@ class DriverIntake:
     async def accept(self, session: int, entry: bytes) -> None:
         """Put `entry` on disk; when this returns the device may be acknowledged."""
         values = (session, self._clock.now().isoformat(), entry)
+        self._database.insist_on_sound()
         insert = "INSERT INTO entry (session, received_at, body) VALUES (?, ?, ?)"
         await self._database.write(lambda c: c.execute(insert, values).rowcount)
 

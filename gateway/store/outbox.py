@@ -2,7 +2,8 @@
 
 Results are stored in one transaction with the fact they follow from, so a crash leaves either both or
 neither. A row leaves `pending` only on the right acknowledgement, or with a reason. MQTT events get their
-sequence number when they are stored; a number is never given twice and none is skipped.
+sequence number when they are stored; a number is never given twice and none is skipped. An answer that a full
+disk keeps from being stored is remembered: what was delivered is not sent again while the gateway runs.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import contextlib
 import logging
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +24,9 @@ from gateway.errors import StorageError
 from gateway.ports import Clock, OutboxItem
 from gateway.protocols.telemetry import TelemetryEvent, boot_of, envelope
 from gateway.store import past_events
+from gateway.store.checksum import checksum
 from gateway.store.database import Database
+from gateway.store.faults import refused
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +67,16 @@ class Results:
     messages: tuple[Message, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What became of a row, and when (RFC 3339)."""
+
+    state: State
+    answer: str | None
+    error: str | None
+    at: str
+
+
 class Outbox:
     """Stores results and hands them to the sinks."""
 
@@ -75,6 +88,7 @@ class Outbox:
         self._settled = asyncio.Event()
         self._version = -1  # of the file, as SQLite counts what others commit
         self._paused: frozenset[str] = frozenset()
+        self._answered: dict[int, _Answer] = {}  # not on disk yet
 
     async def store(self, results: Results) -> None:
         """Put `results` on disk, mark their fact as processed, and wake the sinks."""
@@ -90,7 +104,14 @@ class Outbox:
 
     async def pending(self, sink: str, limit: int = 1) -> Sequence[OutboxItem]:
         """The oldest rows `sink` still has to deliver; none while it is paused."""
-        return await self._database.write(lambda c: _pending(c, sink, limit))
+        await self._keep_answers()
+        rows = await self._database.write(lambda c: _pending(c, sink, limit, list(self._answered)))
+        damaged = [row["id"] for row in rows if not past_events.is_as_stored(row)]
+        for item_id in damaged:  # what they were made of has checksums of its own
+            await self._settle(item_id, "dead", error="damaged on the disk; nothing was sent")
+        if damaged:
+            return await self.pending(sink, limit)
+        return [past_events.item(row) for row in rows]
 
     async def wait(self, sink: str) -> None:
         """Return once `sink` has something to deliver."""
@@ -103,6 +124,7 @@ class Outbox:
 
     async def hear(self) -> None:
         """Wake the sinks where another process has decided something; paused ones are told of in the log."""
+        await self._keep_answers()
         version, paused = await self._database.write(_version)
         if version == self._version:
             return
@@ -164,13 +186,27 @@ class Outbox:
     async def _settle(
         self, item_id: int, state: State, *, answer: str | None = None, error: str | None = None
     ) -> None:
-        update = (
-            "UPDATE outbox SET state = ?, answer = coalesce(?, answer), error = coalesce(?, error),"
-            " attempts = attempts + 1, done_at = ? WHERE id = ?"
-        )
-        values = (state, answer, error, self._clock.now().isoformat(), item_id)
-        await self._database.write(lambda c: c.execute(update, values).rowcount)
+        self._answered[item_id] = _Answer(state, answer, error, self._clock.now().isoformat())
+        await self._keep_answers()
         self._settled.set()
+
+    async def _keep_answers(self) -> None:
+        """Store what came back; while the disk refuses, which the database tells of, it is kept here."""
+        waiting = dict(self._answered)
+        if not waiting:
+            return
+        with contextlib.suppress(StorageError):
+            await self._database.write(lambda c: _answer(c, waiting))
+            for item_id in waiting:
+                self._answered.pop(item_id, None)
+
+
+def _answer(connection: sqlite3.Connection, answers: Mapping[int, _Answer]) -> None:
+    connection.executemany(
+        "UPDATE outbox SET state = ?, answer = coalesce(?, answer), error = coalesce(?, error),"
+        " attempts = attempts + 1, done_at = ? WHERE id = ? AND state = 'pending'",
+        [(entry.state, entry.answer, entry.error, entry.at, item) for item, entry in answers.items()],
+    )
 
 
 def _store(connection: sqlite3.Connection, results: Results, now: datetime, boot_id: str) -> None:
@@ -178,8 +214,8 @@ def _store(connection: sqlite3.Connection, results: Results, now: datetime, boot
         _store_events(connection, results, results.events_sink, now, boot_id)
     for message in results.messages:
         connection.execute(
-            "INSERT INTO outbox (sink, study, control_id, payload, state, error, created_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO outbox (sink, study, control_id, payload, state, error, created_at, checksum)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 message.sink,
                 results.code,
@@ -188,6 +224,7 @@ def _store(connection: sqlite3.Connection, results: Results, now: datetime, boot
                 message.state,
                 message.dead or message.refused,
                 now.isoformat(),
+                checksum(message.sink, results.code, message.control_id, message.payload),
             ),
         )
     connection.execute(
@@ -214,9 +251,18 @@ def _store_events(
             number = seq = seq + 1
         payload = b"" if number is None else envelope(event, number, boot_of(boot_id, sink), now)
         cursor = connection.execute(
-            "INSERT INTO outbox (sink, study, seq, topic, retain, payload, created_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (sink, results.code, number, event.topic, event.retain, payload, now.isoformat()),
+            "INSERT INTO outbox (sink, study, seq, topic, retain, payload, created_at, checksum)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                sink,
+                results.code,
+                number,
+                event.topic,
+                event.retain,
+                payload,
+                now.isoformat(),
+                checksum(sink, results.code, event.topic, payload),
+            ),
         )
         if event.retain:
             past_events.retain(connection, sink, event.topic, cursor.lastrowid or 0, cleared=number is None)
@@ -241,13 +287,15 @@ def _last_seq(connection: sqlite3.Connection, sink: str) -> int:
     return int(connection.execute(query, (sink,)).fetchone()[0])
 
 
-def _pending(connection: sqlite3.Connection, sink: str, limit: int) -> list[OutboxItem]:
-    rows = connection.execute(
-        "SELECT id, payload, refusals, control_id, seq, topic, retain FROM outbox"
-        " WHERE sink = ? AND state = 'pending' AND sink NOT IN (SELECT sink FROM pause) ORDER BY id LIMIT ?",
-        (sink, limit),
-    )
-    return [past_events.item(row) for row in rows]
+def _pending(
+    connection: sqlite3.Connection, sink: str, limit: int, answered: Sequence[int]
+) -> list[sqlite3.Row]:
+    return connection.execute(
+        "SELECT id, sink, study, payload, refusals, control_id, seq, topic, retain, checksum FROM outbox"
+        " WHERE sink = ? AND state = 'pending' AND sink NOT IN (SELECT sink FROM pause)"
+        " AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?",
+        (sink, msgspec.json.encode(answered).decode(), limit),
+    ).fetchall()
 
 
 _LEDGER: Final = """
@@ -272,5 +320,5 @@ def ledger(path: Path, study: str | None = None) -> list[dict[str, Any]]:
             connection.row_factory = sqlite3.Row
             rows = connection.execute(_LEDGER, (study,)).fetchall()
     except sqlite3.Error as error:
-        raise StorageError(f"{path}: {error}") from error
+        raise refused(path, error) from error
     return [{name: value for name, value in dict(row).items() if value is not None} for row in rows]

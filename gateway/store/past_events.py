@@ -5,15 +5,21 @@ topic. Older events are kept for a replay up to a number and an age; beyond that
 ledger and only the payload goes.
 """
 
+import logging
 import sqlite3
 from datetime import datetime
 from typing import Final
 
 from gateway.ports import OutboxItem
+from gateway.store.checksum import checksum
+
+logger = logging.getLogger(__name__)
 
 # So many rows at a time: a millisecond in the one thread that writes.
 _BATCH: Final = 200
-_COLUMNS: Final = "outbox.id, payload, refusals, control_id, seq, outbox.topic, retain"
+_COLUMNS: Final = (
+    "outbox.id, outbox.sink, study, payload, refusals, control_id, seq, outbox.topic, retain, checksum"
+)
 
 
 def item(row: sqlite3.Row) -> OutboxItem:
@@ -27,6 +33,19 @@ def item(row: sqlite3.Row) -> OutboxItem:
         topic=row["topic"] or "",
         retain=bool(row["retain"]),
     )
+
+
+def is_as_stored(row: sqlite3.Row) -> bool:
+    """Whether a row says what was stored; rows of older gateways have no checksum to tell it by.
+
+    One that the disk changed is named in the log.
+    """
+    name = row["topic"] if row["control_id"] is None else row["control_id"]
+    sound = row["checksum"] in (None, checksum(row["sink"], row["study"], name, row["payload"]))
+    if not sound:
+        fields = {"sink": row["sink"], "row": row["id"], "reason": "damaged on the disk; it is not sent"}
+        logger.error("outbox_row_damaged", extra={"fields": fields})
+    return sound
 
 
 def retain(connection: sqlite3.Connection, sink: str, topic: str, event: int, *, cleared: bool) -> None:
@@ -44,7 +63,7 @@ def retained(connection: sqlite3.Connection, sink: str) -> list[OutboxItem]:
         " WHERE retained.sink = ? AND state = 'delivered' ORDER BY outbox.id",
         (sink,),
     )
-    return [item(row) for row in rows]
+    return [item(row) for row in rows if is_as_stored(row)]
 
 
 def after(connection: sqlite3.Connection, sink: str, since: int, until: int, limit: int) -> list[OutboxItem]:
@@ -57,7 +76,7 @@ def after(connection: sqlite3.Connection, sink: str, since: int, until: int, lim
         " AND seq > (SELECT thinned FROM sequence WHERE prefix = ?1) ORDER BY seq LIMIT ?4",
         (sink, since, until, limit),
     )
-    return [item(row) for row in rows]
+    return [item(row) for row in rows if is_as_stored(row)]
 
 
 def oldest(connection: sqlite3.Connection, sink: str) -> int:

@@ -12,7 +12,7 @@ from datetime import datetime
 from gateway.domain.assessment import JsonObject
 from gateway.domain.study import Study, StudyOpened, fold
 from gateway.store.database import Database
-from gateway.store.journal import JournaledFact, Unreadable, read_facts, tell_unreadable
+from gateway.store.journal import FACT_COLUMNS, JournaledFact, Unreadable, read_facts, tell_unreadable
 from gateway.store.objects import stored_object
 
 
@@ -73,7 +73,7 @@ def _load(
 ) -> tuple[sqlite3.Row, list[JournaledFact | Unreadable]]:
     row = connection.execute("SELECT * FROM study WHERE code = ?", (code,)).fetchone()
     query = (
-        "SELECT fact.id, study, cart, kind, identity, body FROM fact JOIN study ON study.code = fact.study"
+        f"SELECT {FACT_COLUMNS} FROM fact JOIN study ON study.code = fact.study"  # noqa: S608
         " WHERE study = ? AND (processed = 1 OR fact.id = ?) ORDER BY fact.id"
     )
     return row, read_facts(connection.execute(query, (code, also)))

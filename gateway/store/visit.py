@@ -18,7 +18,8 @@ from gateway.domain.study import Fact, Study, StudyOpened, fold
 from gateway.errors import DataError, NoInput, PermissionRefused, StorageError, UsageError
 from gateway.ports import Clock
 from gateway.store.decisions import Decisions
-from gateway.store.journal import JournaledFact, Stamp, Unreadable, add_known, read_facts
+from gateway.store.faults import code, is_damage, refused
+from gateway.store.journal import FACT_COLUMNS, JournaledFact, Stamp, Unreadable, add_known, read_facts
 from gateway.store.migrations import check_shape
 
 _NOT_ALLOWED: Final = (
@@ -27,7 +28,6 @@ _NOT_ALLOWED: Final = (
     sqlite3.SQLITE_READONLY,
     sqlite3.SQLITE_CANTOPEN,
 )
-_PRIMARY: Final = 0xFF  # of SQLite's extended result codes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,23 +73,29 @@ def visit(path: Path) -> Iterator["Visit"]:
         with contextlib.closing(_connect(path)) as connection:
             yield Visit(connection)
     except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _NOT_ALLOWED:
-            raise _refused(path, str(error)) from error
-        raise StorageError(f"{path}: {error}; nothing was stored, try again") from error
+        if code(error) in _NOT_ALLOWED:
+            raise _not_allowed(path, str(error)) from error
+        raise _failed(path, error) from error
+
+
+def _failed(path: Path, error: sqlite3.Error) -> StorageError:
+    if is_damage(error):
+        return refused(path, error)
+    return StorageError(f"{path}: {error}; nothing was stored, try again")
 
 
 def _check_file(path: Path) -> None:
     try:
         there = stat.S_ISREG(path.stat().st_mode)
     except PermissionError as error:
-        raise _refused(path, str(error.strerror)) from error
+        raise _not_allowed(path, str(error.strerror)) from error
     except OSError:
         there = False
     if not there:
         raise NoInput(f"{path}: not there; has the gateway run with this configuration?")
 
 
-def _refused(path: Path, reason: str) -> PermissionRefused:
+def _not_allowed(path: Path, reason: str) -> PermissionRefused:
     return PermissionRefused(f"{path}: {reason}; do this as the user the gateway runs as (sudo -u USER)")
 
 
@@ -133,7 +139,7 @@ class Visit:
         """
         code = self._code(wanted)
         rows = self._connection.execute(
-            "SELECT fact.id, study, cart, kind, identity, body, received_at, stated_by"
+            f"SELECT {FACT_COLUMNS}, received_at, stated_by"  # noqa: S608
             " FROM fact JOIN study ON code = study WHERE study = ? ORDER BY fact.id",
             (code,),
         ).fetchall()

@@ -14,6 +14,7 @@ from gateway.commands.main import run
 from gateway.commands.recordings import digits
 from gateway.daemon.config import DATABASE
 from gateway.domain.recording import NO_RESPONSE, Stimulus
+from gateway.store.journal import fact_checksum
 from tests.commands.test_studies import BLOCKED, WRIST, assessment, code_of, deliver, folder, said, stated
 from tests.factories import motor, motor_marks, sensory, waveform
 
@@ -247,7 +248,10 @@ def test_a_recording_that_is_not_there_is_said(capsys: Capture, folder: Path) ->
 
 def test_where_two_begin_alike_the_candidates_are_shown(capsys: Capture, folder: Path) -> None:
     with closing(sqlite3.connect(folder / DATABASE)) as connection, connection:
-        update = "UPDATE fact SET identity = ? WHERE identity LIKE ?"
+        connection.create_function("checksum", -1, fact_checksum)
+        update = (
+            "UPDATE fact SET identity = ?1, checksum = checksum(study, kind, ?1, body) WHERE identity LIKE ?2"
+        )
         connection.execute(update, ("abcdef01" + "0" * 56, f"{WRIST_ID}%"))
         connection.execute(update, ("abcdef02" + "0" * 56, f"{BLOCKED_ID}%"))
 
@@ -278,7 +282,7 @@ def test_what_cannot_be_read_is_said_beside_the_list(capsys: Capture, folder: Pa
     out, err = capsys.readouterr()
 
     assert len(out.splitlines()) == 1
-    assert re.fullmatch(r"emg-gateway: [A-Z2-7]{8}: fact 3 is left out: not valid JSON.*\n", err)
+    assert re.fullmatch(r"emg-gateway: [A-Z2-7]{8}: fact 3 is left out: damaged on the disk\n", err)
 
 
 def test_a_detail_counts_where_the_recording_was_made(capsys: Capture, folder: Path) -> None:

@@ -23,6 +23,7 @@ COMMANDS = [
     "outbox",
     "run",
     "simulate",
+    "store",
     "studies",
 ]
 NESTED = [

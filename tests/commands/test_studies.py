@@ -135,7 +135,7 @@ def test_what_cannot_be_read_of_a_study_is_said_beside_the_rest(capsys: Capture,
     out, err = capsys.readouterr()
 
     assert len(json.loads(out)["recordings"]) == 1
-    assert re.fullmatch(r"emg-gateway: [A-Z2-7]{8}: fact 3 is left out: not valid JSON.*\n", err)
+    assert re.fullmatch(r"emg-gateway: [A-Z2-7]{8}: fact 3 is left out: damaged on the disk\n", err)
 
 
 def test_what_is_stated_counts_and_says_who(capsys: Capture, folder: Path) -> None:

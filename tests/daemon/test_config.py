@@ -13,6 +13,7 @@ from gateway.daemon.config import (
     LimitsSection,
     MqttSection,
     Settings,
+    StoreSection,
     effective,
     installed_drivers,
     load,
@@ -56,7 +57,9 @@ def test_the_shipped_configuration_shows_every_key() -> None:
     sections = (
         GatewaySection,
         AnalysisSection,
+        StoreSection,
         LimitsSection,
+        StoreSection,
         MqttSection,
         Hl7Section,
         driver.plugin.settings,

@@ -403,7 +403,7 @@ async def test_a_fact_that_cannot_be_read_is_named_and_the_others_go_on(
         assert await again.messages() == ["4", "5", "9"]
     told = events(caplog, "fact_unreadable")
     assert [entry["fact"] for entry in told] == [3, 6]
-    assert "JSON" in told[0]["reason"]
+    assert told[0]["reason"] == "damaged on the disk"
 
 
 async def test_a_fact_that_became_unreadable_does_not_take_its_study_down(

@@ -101,7 +101,7 @@ async def test_a_damaged_database_is_named(tmp_path: Path) -> None:
     path = tmp_path / "gateway.db"
     path.write_bytes(b"this is no database, it only looks like a file" * 100)
 
-    with pytest.raises(StorageError, match=r"gateway\.db"):
+    with pytest.raises(DataError, match=r"gateway\.db: damaged: .* store salvage"):
         async with open_database(path):
             pass
 

@@ -177,7 +177,7 @@ async def test_a_store_of_an_earlier_version_knows_what_the_broker_holds(tmp_pat
         connection.execute("INSERT INTO sequence VALUES (?, 5)", (PREFIX,))
         connection.execute("PRAGMA user_version = 3")
         connection.commit()
-        migrate(connection)
+        migrate(connection, tmp_path / "gateway.db")
         connection.row_factory = sqlite3.Row
         assert [item.payload for item in past_events.retained(connection, PREFIX)] == [b"2"]
         assert past_events.oldest(connection, PREFIX) == 1

@@ -232,7 +232,7 @@ def test_a_store_of_the_first_version_keeps_its_facts(path: Path) -> None:
             " VALUES ('C', 'ended', 'device', 'now', 'boot-0', 1.0)"
         )
         connection.commit()
-        migrate(connection)
+        migrate(connection, path)
 
     assert facts(path) == [("ended", None)]
 

@@ -8,7 +8,6 @@ how the same lines work on many sweeps and on one. A batch gives each sweep the 
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -24,10 +23,10 @@ from gateway.domain.markers.sweeps import AT_ONCE, Sweep, prepared
 from gateway.domain.quality import Quality
 from gateway.domain.recording import (
     NO_RESPONSE,
+    Marking,
     Marks,
     Modality,
     MotorMarks,
-    Response,
     SensoryMarks,
     Waveform,
 )
@@ -66,20 +65,6 @@ _MARK_OF: Final[Mapping[type[Marks], tuple[tuple[str, str, float], ...]]] = {
     ),
     SensoryMarks: (*_TIMES, ("amplitude_uv", "height", 1.0), ("peak_to_peak_uv", "peak_to_peak", 1.0)),
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Marking:
-    """What was read off one sweep.
-
-    `response` is rounded as published: NO_RESPONSE where nothing stands above the noise, None where the
-    sweep cannot be marked. `errors` holds the standard error of each quantity, under the quantity's name
-    and in its unit.
-    """
-
-    response: Response | None
-    errors: Mapping[str, float] = field(default_factory=dict)
-    quality: tuple[Quality, ...] = ()
 
 
 def mark(waveform: Waveform, modality: Modality, settings: MarkerSettings) -> Marking:
