@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from benchmarks.markers.outcomes import Outcome
-from benchmarks.markers.table import NONE_OF_THEM, Goal, Row
+from benchmarks.table import NONE_OF_THEM, Goal, Row
 from benchmarks.markers.truth import Floats
 from gateway.domain.recording import Modality
 
