@@ -1,4 +1,4 @@
-"""The gateway is killed: at every step from a cart to the engine and the screens, and at random under load."""
+"""The gateway is killed: at every step from a cart to engine and screens, and at random under load."""
 
 import random
 from collections.abc import AsyncIterator, Sequence
@@ -23,7 +23,7 @@ CARTS = 2
 
 @dataclass(frozen=True, slots=True)
 class Killed:
-    """What a series of kills led to: where each gateway had got to, what was counted, how late timers were."""
+    """What a series of kills led to: how far each gateway got, what was counted, how late timers were."""
 
     last_steps: Sequence[str]
     tally: Tally

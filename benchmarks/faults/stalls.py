@@ -69,14 +69,15 @@ async def watch(path: Path) -> None:
 
     One process at a time may write a file.
     """
+    with _mapped(path) as mapped, memoryview(mapped) as memory, memory.cast("I") as counts:
+        await _count(counts)
+
+
+def _mapped(path: Path) -> mmap.mmap:
     if not path.exists():
         path.write_bytes(bytes(_SIZE))
-    with path.open("r+b") as file, mmap.mmap(file.fileno(), _SIZE) as mapped:
-        counts = memoryview(mapped).cast("I")
-        try:
-            await _count(counts)
-        finally:
-            counts.release()
+    with path.open("r+b") as file:
+        return mmap.mmap(file.fileno(), _SIZE)
 
 
 async def _count(counts: memoryview) -> None:

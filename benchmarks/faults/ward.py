@@ -189,7 +189,8 @@ class Ward:
         queue, arrived = self._receiver.messages, self._receiver.messages.qsize()
         for _ in range(arrived):
             received = queue.get_nowait()
-            assert received.message is not None, received.problem
+            if received.message is None:
+                raise ValueError(f"the gateway sent what is no HL7: {received.problem}")
             blocks[received.message.header.text(10)].add(received.block)
         studies = {control_id.rpartition("-")[0] for control_id in blocks}
         return Tally(
