@@ -7,7 +7,7 @@ import json
 import signal
 import socket
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -82,7 +82,8 @@ class Screen:
     `live` are the numbers an event bears that came by itself, `replayed` those that came on request.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, told: Callable[[int], None] = lambda _: None) -> None:
+        self._told = told  # of each event that arrives by itself, the number of its own
         self.live: defaultdict[str, dict[int, int]] = defaultdict(dict)  # prefix -> seq -> its own number
         self.replayed: defaultdict[str, dict[int, int]] = defaultdict(dict)
         self.changed = 0
@@ -123,6 +124,8 @@ class Screen:
         if said.get("done"):
             self._ended[said["request_id"]].set()
             return
+        if levels[4] != "replay":
+            self._told(said["data"]["n"])
         into = self.replayed if levels[4] == "replay" else self.live
         self.again += said["seq"] in into[topics]
         if into[topics].setdefault(said["seq"], said["data"]["n"]) != said["data"]["n"]:

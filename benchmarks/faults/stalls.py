@@ -60,6 +60,11 @@ class Stalls:
         cells = [int.from_bytes(data[at : at + _CELL], sys.byteorder) for at in range(0, _SIZE, _CELL)]
         return cls(Lateness(cells[:_STEPS]), Lateness(cells[_STEPS:]))
 
+    def write(self, path: Path) -> None:
+        """Write the counts to `path`."""
+        cells = [*self.late.counts, *self.computed.counts]
+        path.write_bytes(b"".join(count.to_bytes(_CELL, sys.byteorder) for count in cells))
+
     def __add__(self, other: "Stalls") -> "Stalls":
         return Stalls(self.late + other.late, self.computed + other.computed)
 

@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import json
-from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import count
 from pathlib import Path
@@ -14,8 +14,10 @@ import aiomqtt
 
 from benchmarks.faults.stalls import Stalls
 from drivers.simulator import SIMULATOR, Cart
+from gateway.domain.recording import Recording
 from gateway.domain.study import Study
 from gateway.errors import Temporary
+from gateway.formats.study_json import decode_recording
 from gateway.sinks.broker import BrokerAddress
 from gateway.sinks.receiver import Receiver
 from gateway.store.outbox import ledger
@@ -27,6 +29,7 @@ PERFORMED_AT = "2026-11-02T09:15:00+00:00"
 # The waits of a cart after it was not answered, a fifth of what LIS01-A2 asks for.
 CART = Cart(time_scale=0.2, patience_s=60.0)
 _PATIENCE_S = 5.0
+_RECORDINGS = "SELECT study_id, body FROM fact JOIN study ON study.code = fact.study WHERE kind = 'recording'"
 
 Script = Callable[[int], Study]
 
@@ -37,6 +40,7 @@ class Tally:
 
     recordings: int = 0
     recordings_lost: int = 0
+    pieces: int = 0  # recordings beyond those that were played: twice there, or in part
     messages: int = 0
     messages_lost: int = 0
     second_ids: int = 0  # control ids beyond one a study
@@ -181,8 +185,19 @@ class Ward:
         self.stalls = Stalls.read(self.folder / STALLS)
 
     def _recordings(self) -> Tally:
-        expected = sum(len(study.recordings) for study in self._played)
-        return Tally(recordings=expected, recordings_lost=abs(expected - len(self._journal.recordings())))
+        played = Counter(
+            _known_by(study.header.study_id, recording)
+            for study in self._played
+            for recording in study.recordings
+        )
+        stored = Counter(
+            _known_by(study_id, decode_recording(body)) for study_id, body in self._journal.rows(_RECORDINGS)
+        )
+        return Tally(
+            recordings=played.total(),
+            recordings_lost=(played - stored).total(),
+            pieces=(stored - played).total(),
+        )
 
     def _messages(self) -> Tally:
         blocks: defaultdict[str, set[bytes]] = defaultdict(set)
@@ -215,6 +230,12 @@ class Ward:
             changed=sum(len(found) - 1 for found in versions),
             sent_again=self._screen.heard - len(versions),
         )
+
+
+def _known_by(study_id: str, recording: Recording) -> Hashable:
+    """The study and the curve: what a line carries without rounding."""
+    curve = recording.waveform
+    return study_id, recording.stimulation_site, None if curve is None else tuple(curve.samples.tolist())
 
 
 def endless(number: int) -> Study:
