@@ -25,8 +25,8 @@ from benchmarks.markers.outcomes import SIMULATORS, Outcome, outcomes, reference
 from benchmarks.markers.pictures import strips
 from benchmarks.markers.shapes import KINDS as SHAPES
 from benchmarks.markers.sweeps import draw_motor, draw_nothing, draw_response
-from benchmarks.markers.table import NONE_OF_THEM, Goal, Row, document, text
 from benchmarks.markers.truth import ONSET_LEVEL, Drawn, Sampling, fine_grid, read_truth
+from benchmarks.table import NONE_OF_THEM, Goal, Row, document, text
 from gateway.domain.criteria import Condition, Floor, Rule
 from gateway.domain.findings import Finding
 from gateway.domain.recording import Modality, MotorMarks

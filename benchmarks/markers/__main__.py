@@ -12,7 +12,7 @@ from typing import Final
 
 from benchmarks.markers.cost import Load
 from benchmarks.markers.evaluation import Evaluation, Plan, drawing, evaluate
-from benchmarks.markers.table import document, text
+from benchmarks.table import document, text
 
 BEGIN: Final = "<!-- figures: written by python -m benchmarks.markers --write -->"
 END: Final = "<!-- end of figures -->"

@@ -15,8 +15,8 @@ import numpy as np
 from benchmarks.markers.kernel import plain_marks
 from benchmarks.markers.outcomes import reference
 from benchmarks.markers.sweeps import draw_response
-from benchmarks.markers.table import Goal, Row
 from benchmarks.markers.truth import Sampling
+from benchmarks.table import Goal, Row
 from gateway.domain.markers import mark, mark_all
 from gateway.domain.recording import Modality, Waveform
 

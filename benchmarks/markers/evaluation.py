@@ -8,8 +8,8 @@ from benchmarks.markers import cost, figures, grades
 from benchmarks.markers.outcomes import SIMULATORS, Outcome, Simulator, outcomes, reference
 from benchmarks.markers.pictures import Strip, strips
 from benchmarks.markers.svg import picture
-from benchmarks.markers.table import Row
 from benchmarks.markers.truth import Drawn
+from benchmarks.table import Row
 from gateway.domain.markers import mark
 from gateway.domain.recording import Marks, Modality, MotorMarks, SensoryMarks
 

@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 
 from benchmarks.markers.outcomes import Outcome
-from benchmarks.markers.table import NONE_OF_THEM, Goal, Row
 from benchmarks.markers.truth import Floats
+from benchmarks.table import NONE_OF_THEM, Goal, Row
 from gateway.domain.recording import Modality
 
 # Of a normal distribution, what holds 95 %.

@@ -13,7 +13,7 @@ from typing import Final
 from benchmarks.markers.examinations import Examined, draw_examination
 from benchmarks.markers.figures import SE_95, coverage_row, held
 from benchmarks.markers.outcomes import in_blocks, reference
-from benchmarks.markers.table import NONE_OF_THEM, Row
+from benchmarks.table import NONE_OF_THEM, Row
 from gateway.domain.criteria import Condition, CriteriaSet, Grade, Measure
 from gateway.domain.findings import Finding
 from gateway.domain.segments import Segment

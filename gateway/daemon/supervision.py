@@ -16,13 +16,14 @@ from gateway.ports import Clock
 logger = logging.getLogger(__name__)
 
 _FIRST_DELAY_S: Final = 0.25
-_LARGEST_DELAY_S: Final = 5.0
+# With what opening takes, a line that is back is heard within 5 s.
+_LARGEST_DELAY_S: Final = 4.5
 # A task that ran this long before it failed starts over with the shortest delay.
 _STEADY_S: Final = 30.0
 
 
 async def keep_running(name: str, run: Callable[[], Awaitable[None]], clock: Clock) -> None:
-    """Run `run` for ever: after a failure again, first within a second, doubling to 5 s, with jitter."""
+    """Run `run` for ever: after a failure again, first within a second, doubling to 4.5 s, with jitter."""
     delay = _FIRST_DELAY_S
     told = None
     while True:

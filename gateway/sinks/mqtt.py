@@ -32,7 +32,8 @@ logger = logging.getLogger(__name__)
 
 # Unacknowledged events at a time: the client library warns above 10; at 50 ms a round trip, 160 a second.
 _WINDOW: Final = 8
-_RECONNECT: Final = Backoff(first_s=1.0, cap_s=5.0)
+# Screens go stale while we wait: never longer than this, and a broker bears a knock a second from each cart.
+_RECONNECT: Final = Backoff(first_s=0.5, cap_s=1.5)
 # Commands that arrive while we are busy; what people press fits in.
 _MOST_UNREAD: Final = 256
 # Every screen of a laboratory at once, and a press every half second for long: more is no person.

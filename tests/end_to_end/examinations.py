@@ -41,7 +41,7 @@ _RECORDINGS = "SELECT body FROM fact WHERE kind = 'recording' ORDER BY id"
 _FRAMES = "SELECT substr(body, 2) FROM entry WHERE substr(body, 1, 1) IN (x'49', x'58') ORDER BY id"  # I, X
 
 
-class _Journal:
+class Journaled:
     """The database of an examination's gateway."""
 
     def __init__(self, folder: Path) -> None:
@@ -80,7 +80,7 @@ class _Journal:
                 return connection.execute(query).fetchall() if tables else []
 
 
-def _no_errors(folder: Path) -> None:
+def no_errors(folder: Path) -> None:
     log = (folder / LOG).read_text("utf-8")
     assert not [line for line in log.splitlines() if line.split()[1] == "error"]
 
@@ -98,7 +98,7 @@ class OverALine:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._journal = _Journal(folder)
+        self._journal = Journaled(folder)
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -113,16 +113,20 @@ class OverALine:
             self._playing = asyncio.create_task(self.CART.play(self.STUDY, link=link, opened=opened))
             stack.push_async_callback(self._pull_the_plug)
             await linked.wait()
-            (self.folder / CONFIG).write_text(
-                f'[gateway]\nstate_dir = "{self.folder}/state"\n'
-                f'[[drivers]]\nname = "room-1"\ntype = "serial_lis"\nurl = "serial://{link}"\n'
-                f'[[hl7]]\nname = "engine"\nurl = "mllp://127.0.0.1:{self._receiver.port}"\n'
-            )
+            (self.folder / CONFIG).write_text(self.config(link))
             self._stack = stack.pop_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
+
+    def config(self, link: Path) -> str:
+        """The configuration, as TOML."""
+        return (
+            f'[gateway]\nstate_dir = "{self.folder}/state"\n'
+            f'[[drivers]]\nname = "room-1"\ntype = "serial_lis"\nurl = "serial://{link}"\n'
+            f'[[hl7]]\nname = "engine"\nurl = "mllp://127.0.0.1:{self._receiver.port}"\n'
+        )
 
     async def _pull_the_plug(self) -> None:
         self._playing.cancel()
@@ -149,10 +153,10 @@ class OverALine:
     def check_complete(self) -> None:
         assert self._journal.recordings() == list(self.STUDY.recordings)
         assert self._journal.kinds() == {"opened": 1, "ended": 1}
-        assert len(ledger(self._journal.path)) == 1
+        assert len([row for row in ledger(self._journal.path) if row["sink"] == "engine"]) == 1
         messages = self._receiver.messages
         assert len({messages.get_nowait().block for _ in range(messages.qsize())}) == 1
-        _no_errors(self.folder)
+        no_errors(self.folder)
 
 
 class InAFolder:
@@ -161,7 +165,7 @@ class InAFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.inbox = folder / "inbox"
-        self._journal = _Journal(folder)
+        self._journal = Journaled(folder)
 
     async def __aenter__(self) -> Self:
         self.inbox.mkdir(parents=True)
@@ -204,4 +208,4 @@ class InAFolder:
         assert len(RECORDINGS) == 2
         assert self._journal.recordings() == RECORDINGS
         assert self._journal.kinds() == {"opened": 2}  # the second header lacks the birth date
-        _no_errors(self.folder)
+        no_errors(self.folder)

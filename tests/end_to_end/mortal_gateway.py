@@ -2,8 +2,9 @@
 
 A line on standard input asks for one: the folder with its configuration, and where it is to die; the answer
 is its process id. It tells every step it makes, in a file beside the configuration, before it makes it: a
-file operation, a commit (before and after), an answer to the cart (before and after). It kills itself with
-SIGKILL at the step whose name, or whose number, it was given.
+file operation, a commit (before and after), an answer to the cart (before and after), a message to an engine
+(before and after) and its answer, an event to the broker (before) and its acknowledgement. It kills itself
+with SIGKILL at the step whose name, or whose number, it was given.
 """
 
 import asyncio
@@ -24,15 +25,22 @@ from typing import Any, ClassVar
 import msgspec
 import numpy.ma  # noqa: F401  # numpy would import it in each gateway, for its first median
 
+from benchmarks.faults.stalls import watch
 from gateway.daemon import log
-from gateway.daemon.config import installed_drivers, load
+from gateway.daemon.config import Settings, installed_drivers, load
 from gateway.daemon.service import serve
 from gateway.protocols.lis_frames import ACK, EOT, NAK
+from gateway.protocols.telemetry import STATUS_TOPIC
+from gateway.sinks import hl7
+from gateway.sinks.answers import Answered
+from gateway.sinks.mllp_link import MllpLink
+from gateway.sinks.mqtt_connection import BrokerConnection
 from gateway.transport.streams import SerialStream
 from tests.transport.file_steps import before_each_step
 
 CONFIG = "gateway.toml"
 LOG = "gateway.log"
+STALLS = "stalls"  # how late the timers of its loop were, all lives together
 READY = b"ready\n"  # the first line of output
 ENDED = "ended"  # the last line of a life that nobody killed
 # What a commit is called after; the other tables are written together with one of these.
@@ -105,6 +113,8 @@ class _Connection(sqlite3.Connection):
                 return  # what follows from the passing of time, and when that is looked at is chance
             case ["INSERT", "INTO", table, *_] if table in _TABLES:
                 self._written[f"INSERT {table}"] = None
+            case ["UPDATE", "outbox", "SET", rest] if rest.startswith("state"):
+                self._written[f"UPDATE outbox {rest.rpartition(' ')[2]}"] = None
             case ["UPDATE" | "PRAGMA" as verb, table, *_] if table in _TABLES:
                 self._written[f"{verb} {table}"] = None
 
@@ -129,7 +139,13 @@ class _Connection(sqlite3.Connection):
 
 
 def _tell_all(steps: Steps) -> None:
-    """Let the database and the line tell their steps."""
+    """Let the database, the line and the sinks tell their steps."""
+    _tell_database_and_line(steps)
+    _tell_engine(steps)
+    _tell_broker(steps)
+
+
+def _tell_database_and_line(steps: Steps) -> None:
     connect, write = sqlite3.connect, SerialStream.write
     _Connection.steps = steps
 
@@ -143,6 +159,37 @@ def _tell_all(steps: Steps) -> None:
     SerialStream.write = told_write  # type: ignore[assignment,method-assign]
 
 
+def _tell_engine(steps: Steps) -> None:
+    send, answered = MllpLink.send, hl7.answered
+
+    async def told_send(link: MllpLink, block: bytes) -> None:
+        steps.tell("before MESSAGE")
+        await send(link, block)
+        steps.tell("after MESSAGE")
+
+    async def told_answered(*arguments: Any) -> Answered:
+        found = await answered(*arguments)
+        steps.tell("MESSAGE answered")
+        return found
+
+    MllpLink.send = told_send  # type: ignore[method-assign]
+    hl7.answered = told_answered  # type: ignore[assignment]
+
+
+def _tell_broker(steps: Steps) -> None:
+    publish = BrokerConnection.publish_acknowledged
+
+    async def told_publish(broker: BrokerConnection, topic: str, payload: bytes, *, retain: bool) -> None:
+        event = not topic.endswith(f"/{STATUS_TOPIC}")  # how many heartbeats there are is chance
+        if event:
+            steps.tell("EVENT")
+        await publish(broker, topic, payload, retain=retain)
+        if event:
+            steps.tell("EVENT acknowledged")
+
+    BrokerConnection.publish_acknowledged = told_publish  # type: ignore[method-assign]
+
+
 def live(request: Request) -> None:
     """Be a gateway, until killed."""
     folder = Path(request.folder)
@@ -153,9 +200,18 @@ def live(request: Request) -> None:
     _tell_all(steps)
     try:
         with before_each_step(folder, steps.on_file):
-            asyncio.run(serve(settings, asyncio.Event()))
+            asyncio.run(_watched(settings, folder / STALLS))
     finally:
         steps.write(ENDED)
+
+
+async def _watched(settings: Settings, stalls: Path) -> None:
+    watching = asyncio.create_task(watch(stalls))
+    try:
+        await serve(settings, asyncio.Event())
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
 
 
 def main() -> None:

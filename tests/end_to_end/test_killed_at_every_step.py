@@ -1,4 +1,4 @@
-"""The gateway is killed at each step between a cart and the journal, one after the other, then at pairs.
+"""The gateway is killed at each step between a cart and an engine, one after the other, then at pairs.
 
 The steps are those of an examination that nothing disturbs; `mortal_gateway` says what counts as one.
 """
@@ -28,6 +28,9 @@ OVER_A_LINE = Counter(START) + Counter(
         "COMMIT UPDATE fact": 4,  # two recordings, a header, the end
         "COMMIT UPDATE session": 2,
         "ACK": FRAMES + 2,  # and of each enquiry
+        "MESSAGE": 1,
+        "MESSAGE answered": 1,
+        "COMMIT UPDATE outbox 1": 1,
     }
 )
 IN_A_FOLDER = Counter(START) + Counter(

@@ -225,6 +225,19 @@ async def test_a_broker_that_stops_acknowledging_is_left_and_gets_the_event_agai
     assert len(line.gates) == 2
 
 
+async def test_by_default_a_connection_that_died_without_a_word_delays_an_event_by_no_more_than_5_s(
+    broker: BrokerAddress, line: Line
+) -> None:
+    outbox, usual = MemoryOutbox(), MqttSettings(host=LOOPBACK)
+    async with running(LOOPBACK, line.port, outbox, ack_timeout_s=usual.ack_timeout_s):
+        await outbox.put(b'{"n":1}')
+        await outbox.emptied()
+        line.mute()
+        async with asyncio.timeout(5):
+            await outbox.put(b'{"n":2}')
+            await outbox.emptied()
+
+
 async def test_the_heartbeat_alone_notices_a_broker_that_has_fallen_silent(
     broker: BrokerAddress, line: Line
 ) -> None:

@@ -1,0 +1,1 @@
+"""What becomes of recordings, messages and events when the gateway is killed and its networks fail."""

@@ -1,0 +1,122 @@
+"""The gateway is killed: at every step from a cart to engine and screens, and at random under load."""
+
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from benchmarks.faults.stalls import Stalls
+from benchmarks.faults.ward import Tally, Ward, endless
+from benchmarks.table import NONE_OF_THEM, Row
+from gateway.domain.study import Study
+from gateway.sinks.broker import BrokerAddress, demo_broker
+from tests.end_to_end.examinations import OverALine
+from tests.end_to_end.lives import Gateways, some_at_once, survive
+
+# A gateway lives at most so long before it is killed; it starts to work after about a fifth of that.
+LONGEST_LIFE_S = 1.5
+KILLS_A_WARD = 50
+CARTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Killed:
+    """What a series of kills led to: how far each gateway got, what was counted, how late timers were."""
+
+    last_steps: Sequence[str]
+    tally: Tally
+    stalls: Stalls
+
+
+@asynccontextmanager
+async def _stage() -> AsyncIterator[tuple[Gateways, BrokerAddress]]:
+    async with demo_broker("mosquitto") as broker:
+        with Gateways() as gateways:
+            yield gateways, broker
+
+
+def _short(_: int) -> Study:
+    return OverALine.STUDY
+
+
+async def at_every_step(folder: Path) -> tuple[int, Killed]:
+    """How many steps a short examination has, and what came of a kill at each of them."""
+    async with _stage() as (gateways, broker):
+
+        async def lived(name: str, *deaths: str) -> tuple[Ward, list[list[str]]]:
+            ward = Ward(folder / name, broker, _short)
+            ward.enough.set()
+            return ward, await survive(ward, gateways, deaths)
+
+        (_, (once,)), (_, (again,)) = await lived("once"), await lived("again")
+        steps = [step for step in once if step in again]  # what only one makes is chance
+
+        async def killed_at(number: int) -> tuple[Ward, str]:
+            ward, lives = await lived(f"step-{number}", steps[number])
+            return ward, lives[0][-1]
+
+        found = await some_at_once(killed_at, range(len(steps)))
+    reached = [last for _, last in found if last in set(steps)]
+    return len(steps), _together([ward for ward, _ in found], reached)
+
+
+async def at_random(folder: Path, kills: int, seed: int) -> Killed:
+    """What came of so many kills at random times, while carts play without a pause."""
+    chance = random.Random(seed)  # noqa: S311
+    moments = [chance.uniform(0.0, LONGEST_LIFE_S) for _ in range(kills)]
+    shares = [moments[at : at + KILLS_A_WARD] for at in range(0, kills, KILLS_A_WARD)]
+    names = (f"ward-{number}" for number in count())
+    async with _stage() as (gateways, broker):
+
+        async def killed(share: Sequence[float]) -> tuple[Ward, list[str]]:
+            ward = Ward(folder / next(names), broker, endless, CARTS)
+            lives = await survive(ward, gateways, share)
+            return ward, [steps[-1] if steps else "" for steps in lives[:-1]]
+
+        found = await some_at_once(killed, shares)
+    return _together([ward for ward, _ in found], [last for _, lasts in found for last in lasts])
+
+
+def _together(wards: Sequence[Ward], last_steps: Sequence[str]) -> Killed:
+    tally, stalls = wards[0].tally, wards[0].stalls
+    for ward in wards[1:]:
+        tally, stalls = tally + ward.tally, stalls + ward.stalls
+    return Killed(last_steps, tally, stalls)
+
+
+def rows(group: str, killed: Killed, *, steps: int | None = None) -> list[Row]:
+    """The rows of one series."""
+
+    def row(name: str, figure: int, *, none: bool = False) -> Row:
+        return Row(group=group, name=name, figure=figure, goal=NONE_OF_THEM if none else None)
+
+    tally = killed.tally
+    kinds = {last.rpartition(" #")[0] for last in killed.last_steps}
+    return [
+        *([row("steps of the examination", steps)] if steps is not None else []),
+        row("kills", len(killed.last_steps)),
+        row("different places", len(kinds)),
+        row("recordings that carts had acknowledged", tally.recordings),
+        row("of them not in the store", tally.recordings_lost, none=True),
+        row("in the store twice, or in part", tally.pieces, none=True),
+        row("HL7 messages due", tally.messages),
+        row("of them not delivered", tally.messages_lost, none=True),
+        row("of them under two control ids", tally.second_ids, none=True),
+        row("MQTT events", tally.events),
+        row("of them not delivered", tally.events_lost, none=True),
+        row("sent again with other bytes", tally.changed, none=True),
+        row("sent again, the same bytes", tally.sent_again),
+    ]
+
+
+async def run(folder: Path, kills: int, seed: int) -> tuple[list[Row], Stalls]:
+    """Both series: the rows, and how late the gateways' timers were."""
+    steps, stepwise = await at_every_step(folder)
+    found, stalls = rows("Killed at every step", stepwise, steps=steps), stepwise.stalls
+    if kills:
+        random_kills = await at_random(folder, kills, seed)
+        found += rows("Killed at random times under load", random_kills)
+        stalls += random_kills.stalls
+    return found, stalls
