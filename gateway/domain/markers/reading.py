@@ -5,7 +5,17 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from gateway.domain.markers.background import Background, Fit, Hum, hums, residual, tails, without_hum
+from gateway.domain.markers.background import (
+    Fit,
+    Hum,
+    evidence,
+    fitted,
+    hums,
+    refitted,
+    residual,
+    tails,
+    without_hum,
+)
 from gateway.domain.markers.errors import MARKS, standard_errors
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise, noise
@@ -106,14 +116,14 @@ def _learnt(grid: Grid, bins: Floats, found: Candidates, noises: Noise, hum: Hum
 
     Also how far its coefficients have moved on the way.
     """
-    background = Background(grid, bins, found, noises, hum)
-    first = background.fit(found.quiet)
+    seen = evidence(grid, bins, found, noises, hum)
+    first = fitted(grid, seen, found.quiet)
     bins, columns = until(bins, found.peak), until(grid.columns, found.peak)
     curves = residual(bins, first.coefficients, columns)
     ends = quiet_part(grid, curves, found, noises, earliest_take_off(grid, found))
-    second = background.fit(ends)
+    second = fitted(grid, seen, ends)
     curves = residual(bins, second.coefficients, columns)
     later = quiet_part(grid, curves, found, noises, ends)
     later = either(abs(later - ends) > 1, later, ends)  # hardly moved: nothing is learnt from it
-    final = background.fit(later) if anywhere(later != ends) else second
+    final = refitted(grid, seen, second, later)
     return final, first.coefficients - final.coefficients

@@ -66,6 +66,18 @@ def until(values: Any, place: Any) -> Any:
     return values[..., : int(latest) + 1]
 
 
+_WHOLE: Final = 64
+
+
+def until_whole(values: Any, place: Any) -> Any:
+    """As `until`, but with so many bins that sums in pairs, fours or eights come out the same.
+
+    How many bins of nothing follow depends on the neighbours; where a group of bins ends must not.
+    """
+    latest = int(np.maximum.reduce(place) if isinstance(place, Many) else place)
+    return values[..., : latest + _WHOLE - latest % _WHOLE]
+
+
 def last(where: Flags) -> Indices:
     """The last bin of each sweep where it is so, which it must be somewhere."""
     found: Indices = where.shape[-1] - 1 - where[..., ::-1].argmax(axis=-1)
