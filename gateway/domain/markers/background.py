@@ -13,7 +13,7 @@ import numpy as np
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise
 from gateway.domain.markers.regression import Flags, Floats, Indices, applied, combined, product, projected
-from gateway.domain.markers.rows import at, each, either, larger, smaller
+from gateway.domain.markers.rows import Many, anywhere, at, each, either, larger, smaller, until_whole
 from gateway.domain.markers.search import Candidates
 from gateway.domain.markers.tables import EACH_HERTZ, POINT, TREND
 
@@ -129,35 +129,65 @@ class Fit(NamedTuple):
         return covariances
 
 
-class Background:
-    """Fits the background of sweeps (n, bins) to their quiet parts."""
+class Evidence(NamedTuple):
+    """What each sweep tells of its background: the bins that are kept, and the mean of a point in its tail.
 
-    def __init__(self, grid: Grid, bins: Floats, candidates: Candidates, noise: Noise, hum: Hum) -> None:
-        self._grid: Final = grid
-        self._kept: Final = bins * grid.kept
-        self._levels: Final = _levels(noise.variance)
-        self._precisions: Final = each(_precisions(self._levels))
-        self._known: Final = hum.known
-        latest = grid.bins - POINT
-        points = smaller(noise.tail, latest)
-        self._at: Final = grid.points[points]
-        means = at(bins, each(points) + np.arange(POINT))
-        self._points: Final = np.add.reduce(means, axis=-1) / POINT
-        doubts = grid.scale.wander_uv + _OF_WAVE * candidates.prominence_uv
-        self._doubts: Final = either(noise.tail <= latest, doubts * doubts, np.inf)
+    `levels` are those of the noise, `precisions` what they are worth, `known` whether the tail has shown the
+    hum; `at` (..., trend) is the trend at the point, `doubts` the variance of what else may be there.
+    """
 
-    def fit(self, ends: Indices) -> Fit:
-        """What the background is when each sweep is quiet up to its bin in `ends`."""
-        grid = self._grid
-        covariance = grid.background.covariances(self._levels, ends, self._known)
-        seen = projected(self._kept * (grid.places < each(ends)), grid.columns)
-        found = applied(covariance, seen * self._precisions)
-        # one more observation, the point in the tail: a rank-one update
-        reach = applied(covariance[..., :TREND], self._at)
-        gain = 1.0 / (product(reach[..., :TREND], self._at) + self._doubts)
-        missed = self._points - product(self._at, found[..., :TREND])
-        found += reach * each(gain * missed)
-        return Fit(ends, found, covariance, reach, gain)
+    kept: Floats
+    levels: Indices
+    precisions: Floats
+    known: Flags
+    at: Floats
+    points: Floats
+    doubts: Floats
+
+
+def evidence(grid: Grid, bins: Floats, candidates: Candidates, noise: Noise, hum: Hum) -> Evidence:
+    """What the sweeps of `bins` (..., bins) tell of their background."""
+    latest = grid.bins - POINT
+    points = smaller(noise.tail, latest)
+    means = np.add.reduce(at(bins, each(points) + np.arange(POINT)), axis=-1) / POINT
+    doubts = grid.scale.wander_uv + _OF_WAVE * candidates.prominence_uv
+    return Evidence(
+        kept=bins * grid.kept,
+        levels=_levels(noise.variance),
+        precisions=_precisions(_levels(noise.variance)),
+        known=hum.known,
+        at=grid.points[points],
+        points=means,
+        doubts=either(noise.tail <= latest, doubts * doubts, np.inf),
+    )
+
+
+def fitted(grid: Grid, seen: Evidence, ends: Indices) -> Fit:
+    """What the background is when each sweep is quiet up to its bin in `ends`."""
+    covariance = grid.background.covariances(seen.levels, ends, seen.known)
+    kept, places, columns = (until_whole(values, ends) for values in (seen.kept, grid.places, grid.columns))
+    sums = projected(kept * (places < each(ends)), columns)
+    found = applied(covariance, sums * each(seen.precisions))
+    # one more observation, the point in the tail: a rank-one update
+    reach = applied(covariance[..., :TREND], seen.at)
+    gain = 1.0 / (product(reach[..., :TREND], seen.at) + seen.doubts)
+    missed = seen.points - product(seen.at, found[..., :TREND])
+    found += reach * each(gain * missed)
+    return Fit(ends, found, covariance, reach, gain)
+
+
+def refitted(grid: Grid, seen: Evidence, fit: Fit, ends: Indices) -> Fit:
+    """The fit with other `ends`: only those sweeps that have another are fitted again."""
+    other = ends != fit.ends
+    if not anywhere(other):
+        return fit
+    if not isinstance(other, Many):
+        return fitted(grid, seen, ends)
+    again = fitted(grid, Evidence._make(column[other] for column in seen), ends[other])
+    found = Fit._make(column.copy() for column in fit)
+    for column, values in zip(found, again, strict=True):
+        column[other] = values
+    return found
 
 
 def residual(values: Floats, found: Floats, columns: Floats) -> Floats:

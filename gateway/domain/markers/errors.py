@@ -13,7 +13,7 @@ from gateway.domain.markers.background import Fit, Hum
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise
 from gateway.domain.markers.regression import Floats, applied, product
-from gateway.domain.markers.rows import each, larger, last, smaller, until
+from gateway.domain.markers.rows import each, larger, last_below, smaller
 from gateway.domain.markers.wave import TROUGH_GAIN, Waves
 
 MARKS: Final = ("onset", "peak", "end", "duration", "height", "peak_to_peak", "area")
@@ -83,11 +83,8 @@ def standard_errors(
 def _later_ms(grid: Grid, wave: Waves, curves: Floats, uv: Floats) -> Floats:
     """How much later the take-off would be with the background so many uV higher: long where it is flat."""
     level = uv + larger(grid.scale.onset_fraction * wave.height_uv, grid.scale.onset_floor_uv)
-    places = until(grid.places, wave.peak_bin)
-    below = until(curves, wave.peak_bin) < each(level)
-    below |= places <= grid.searched
-    below &= places <= each(wave.peak_bin)
-    later_ms: Floats = larger(grid.begin_ms + (last(below) + 0.5) * grid.step_ms - wave.onset_ms, 0.0)
+    take_off = last_below(curves, level, grid.searched, wave.peak_bin)
+    later_ms: Floats = larger(grid.begin_ms + (take_off + 0.5) * grid.step_ms - wave.onset_ms, 0.0)
     return later_ms
 
 
