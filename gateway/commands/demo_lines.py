@@ -58,7 +58,7 @@ def guidance_line(data: dict[str, Any]) -> str:
     """What would settle what is in doubt, each with its place."""
     names = ("code", "nerve", "side", "stimulation_site", "recording_site")
     wanted = [":".join(filter(None, map(entry.get, names))) for entry in data["actions"]]
-    return _still_to_record(wanted) if wanted else "  nothing is in doubt"
+    return _still_to_record(wanted) if wanted else "  still to record: nothing that would change the grade"
 
 
 def _still_to_record(wanted: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from gateway.domain.assessment import Assessment
-from gateway.domain.differential import Demyelination, Differential
+from gateway.domain.differential import Differential, Item
 from gateway.domain.pattern import Mimic, Pattern
 from gateway.domain.study import NerveKey
 
@@ -17,7 +17,7 @@ REMARKS: Final[Mapping[str, str]] = {  # by their first word, in the order they 
     "Reasons": "why the grade is what it is",
     "Pattern": "nerves with a block that counts, how many in arms and legs, whether the other side has one",
     "Mimics": "what else could explain the study, each with what speaks for it",
-    "Demyelination": "lists of criteria for CIDP of which an item is met, how far, by which nerves",
+    "Demyelination": "lists of criteria for CIDP of which more than block is met, how far, by which nerves",
     "Missing": "recordings that would settle what is in doubt",
     "Complete examination": "how many recordings of the minimal set were made",
     "Caveats": "what to keep in mind: numbers recalled, facts not known, actions declined",
@@ -32,8 +32,7 @@ def summary_remarks(assessment: Assessment) -> Iterator[str]:
     yield from listed("Reasons", mmn.reasons)
     yield from _pattern(assessment.pattern)
     yield from listed("Mimics", map(_mimic, assessment.mimics))
-    met = (entry for entry in assessment.differentials if entry.support is not Demyelination.NONE)
-    yield from listed("Demyelination", map(_differential, met))
+    yield from listed("Demyelination", map(_differential, filter(_beyond_block, assessment.differentials)))
     yield from listed("Missing", mmn.missing)
     made = sum(step.done for step in assessment.checklist)
     if assessment.checklist:
@@ -55,6 +54,11 @@ def _pattern(found: Pattern) -> Iterator[str]:
 
 def _mimic(entry: Mimic) -> str:
     return f"{entry.name} ({', '.join(entry.reasons)})"
+
+
+def _beyond_block(entry: Differential) -> bool:
+    """Whether more speaks for demyelination than the block itself, which is no sign of CIDP."""
+    return any(nerves for item, nerves in entry.items.items() if item is not Item.BLOCK)
 
 
 def _differential(entry: Differential) -> str:

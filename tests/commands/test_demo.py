@@ -352,5 +352,5 @@ def test_what_is_still_to_record_is_named_with_its_place(sites: dict[str, str], 
     assert guidance_line({"actions": [action | unknown | sites]}) == f"  still to record: {shown}"
 
 
-def test_that_nothing_is_in_doubt_is_said() -> None:
-    assert guidance_line({"actions": []}) == "  nothing is in doubt"
+def test_that_nothing_is_missing_is_said() -> None:
+    assert guidance_line({"actions": []}) == "  still to record: nothing that would change the grade"

@@ -64,8 +64,8 @@ def test_every_kind_of_event_has_its_words() -> None:
         ("study/X/assessment", event(3, assessment)),
     )
     assert [line.split("  ", 1)[1].split() for line in lines] == [
-        ["right", "ulnar", "adm", "wrist", "9.00", "mV"],
-        ["still", "to", "record:", "nothing"],
+        ["right", "ulnar", "ADM,", "wrist", "9.00", "mV"],
+        ["still", "to", "record:", "nothing", "that", "would", "change", "the", "grade"],
         ["preliminary,", "MMN", "support:", "none"],
     ]
 

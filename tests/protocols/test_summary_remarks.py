@@ -44,9 +44,11 @@ def test_mimics_come_with_what_speaks_for_them() -> None:
     )
 
 
-def test_lists_for_cidp_are_named_where_an_item_is_met() -> None:
-    assert remarks(*pair(*MEDIAN, **BLOCK))["Demyelination"] == (
-        "ean-pns-cidp-2021 weak (block median:right), efns-pns-cidp-2010 weak (block median:right)"
+def test_lists_for_cidp_are_named_where_an_item_beyond_block_is_met() -> None:
+    assert "Demyelination" not in remarks(*pair(*MEDIAN, **BLOCK))
+    assert remarks(*pair(*MEDIAN, duration=40.0, **BLOCK))["Demyelination"] == (
+        "ean-pns-cidp-2021 weak (block median:right; dispersion median:right),"
+        " efns-pns-cidp-2010 weak (block median:right; dispersion median:right)"
     )
 
 
@@ -64,6 +66,6 @@ def test_what_has_nothing_to_say_is_not_sent_and_every_label_is_documented() -> 
     healthy = remarks(*pair(*MEDIAN))
 
     assert not {"Pattern", "Mimics", "Demyelination", "Missing"} & set(healthy)
-    everything = remarks(*pair(*MEDIAN, **BLOCK), umn_signs=True)
+    everything = remarks(*pair(*MEDIAN, duration=40.0, **BLOCK), umn_signs=True)
     assert list(everything) == [label for label in REMARKS if label in everything]
     assert set(everything) == set(REMARKS)
