@@ -84,7 +84,7 @@ def evoked(recording: Recording, settings: MarkerSettings) -> Evoked:
     device, marking = _said(recording.measured), _marking(recording, settings)
     graded, quality = marking.response, marking.quality
     filled: tuple[str, ...] = ()
-    if curve is None:
+    if marking is _NOT_MARKED:
         graded = device
     elif device is not None:
         graded, filled = _filled(device, marking.response)
