@@ -22,7 +22,7 @@ from gateway.domain.recording import (
     Stimulus,
     Waveform,
 )
-from gateway.domain.segments import Segment, compare
+from gateway.domain.segments import Segment, compare, lengths_mm
 from gateway.domain.sites import Evoked, evoked
 from gateway.domain.study import ClinicalFacts, Patient, Study, StudyHeader
 from gateway.pipeline.stages import Examination, Reference, examine
@@ -117,7 +117,8 @@ def marked(recording: Recording) -> Evoked:
 
 def compared(distal: Recording, proximal: Recording) -> Segment:
     """The segment between two recordings."""
-    return compare(marked(distal), marked(proximal), reference().anatomy, reference().thresholds)
+    (length_mm,) = lengths_mm((distal, proximal))
+    return compare(marked(distal), marked(proximal), reference().anatomy, reference().thresholds, length_mm)
 
 
 def circumstances(*recordings: Recording, clinical: ClinicalFacts | None = None) -> Circumstances:

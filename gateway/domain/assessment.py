@@ -192,6 +192,12 @@ def _quantities(marks: Marks) -> JsonObject:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def _position_mm(recording: Recording) -> float | None:
+    """How far a stimulation was from the electrode; of a named site where that was measured."""
+    step = recording.site_position_mm
+    return recording.distance_to_recording_mm if step is None else step
+
+
 def segment_object(entry: Finding) -> JsonObject:
     """One entry of `segments`: the comparison, a grade a set, the finding with its reasons."""
     segment = entry.segment
@@ -203,8 +209,8 @@ def segment_object(entry: Finding) -> JsonObject:
         "proximal_site": segment.proximal_point.site,
     }
     if segment.inching:
-        found["distal_position_mm"] = segment.distal_point.position_mm
-        found["proximal_position_mm"] = segment.proximal_point.position_mm
+        found["distal_position_mm"] = _position_mm(segment.distal.recording)
+        found["proximal_position_mm"] = _position_mm(segment.proximal.recording)
     return found | {
         "amplitude_ratio": segment.amplitude_ratio,
         "amplitude_reduction_percent": segment.amplitude_reduction_percent,

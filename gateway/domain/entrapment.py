@@ -6,7 +6,6 @@ entrapment sites.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Final
 
 from gateway.domain.anatomy import Anatomy, SitePoint
@@ -44,13 +43,22 @@ def ulnar_at_elbow(
 def _joined(steps: Sequence[Segment], anatomy: Anatomy, thresholds: Thresholds) -> Iterator[Segment]:
     """The whole segment across the elbow, muscle by muscle, where it was recorded in short steps."""
     below, above = (SitePoint(site=site) for site in _ELBOW)
-    firsts = [entry for entry in steps if entry.distal_point == below and entry.inching]
-    for first in firsts:
-        same_muscle = (entry for entry in steps if entry.recording_site == first.recording_site)
+    for first in (entry for entry in steps if entry.distal_point == below and entry.inching):
+        same_muscle = [entry for entry in steps if entry.recording_site == first.recording_site]
         for last in (entry for entry in same_muscle if entry.proximal_point == above):
-            # Its `distance_mm` is only that of the last step.
-            recording = replace(last.proximal.recording, distance_mm=None)
-            yield compare(first.distal, replace(last.proximal, recording=recording), anatomy, thresholds)
+            length = _whole_mm(first, last, same_muscle)
+            yield compare(first.distal, last.proximal, anatomy, thresholds, length)
+
+
+def _whole_mm(first: Segment, last: Segment, steps: Sequence[Segment]) -> float | None:
+    """From the begin of `first` to the end of `last`, as measured or by adding up; None where not known."""
+    near = first.distal.recording.distance_to_recording_mm
+    far = last.proximal.recording.distance_to_recording_mm
+    if near is not None and far is not None and far > near:
+        return far - near
+    lengths = [entry.length_mm for entry in steps[steps.index(first) : steps.index(last) + 1]]
+    known = [length for length in lengths if length is not None]
+    return sum(known) if len(known) == len(lengths) else None
 
 
 def _slow(segment: Segment, norms: NormTable, anatomy: Anatomy, thresholds: Thresholds) -> bool:

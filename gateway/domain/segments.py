@@ -14,6 +14,7 @@ from typing import Final, Literal, TypedDict
 
 from gateway.domain.accessory import accessory_branch
 from gateway.domain.anatomy import Anatomy, Course, SitePoint, Standing
+from gateway.domain.inching import with_named_sites
 from gateway.domain.recording import Modality, MotorMarks, Recording, Side
 from gateway.domain.rounding import RATIO_DECIMALS, VELOCITY_DECIMALS, half_up, quotient, reduction_percent
 from gateway.domain.shapes import costimulation
@@ -47,7 +48,8 @@ class Segment:
     Percentages have one decimal, the ratio three. None: cannot be computed, `notes` says why. The reduction
     from peak to peak is that of the negative peak where an end has no such amplitude. `temporal_dispersion`
     is None when the duration is not known. `crossover`: recorded over a muscle of another nerve.
-    `cold`: whether the skin was, at either end; None where nobody measured.
+    `cold`: whether the skin was, at either end; None where nobody measured. `length_mm` lies between the two
+    stimulations; None where it is not known.
     `standard_errors` holds those of the changes whose marks are ours at both ends, by name, in their unit.
     """
 
@@ -60,6 +62,7 @@ class Segment:
     proximal_point: SitePoint
     course: Course
     crossover: bool = False
+    length_mm: float | None = None
     amplitude_ratio: float | None = None
     amplitude_reduction_percent: float | None = None
     peak_to_peak_reduction_percent: float | None = None
@@ -87,11 +90,6 @@ class Segment:
         return self.distal.amplitude
 
     @property
-    def length_mm(self) -> float | None:
-        """Between the two stimulations; None where it is not known."""
-        return _length_mm(self.distal.recording, self.proximal.recording)
-
-    @property
     def inching(self) -> bool:
         """Whether an end lies between two named sites: a short segment."""
         return self.distal_point.position_mm is not None or self.proximal_point.position_mm is not None
@@ -110,7 +108,7 @@ def motor_sites(
     A distal one of two neighbours whose shapes speak for a second nerve carries `costimulation_suspected`.
     """
     series: dict[str, dict[SitePoint, list[Evoked]]] = {}
-    for entry in nerve_recordings:
+    for entry in with_named_sites(nerve_recordings):
         if entry.recording.modality is Modality.MOTOR:
             sites = series.setdefault(entry.recording.recording_site, {})
             sites.setdefault(point(entry.recording), []).append(entry)
@@ -150,7 +148,11 @@ def segments(sites: Sequence[Evoked], anatomy: Anatomy, thresholds: Thresholds) 
     Where the most distal response is the smaller one, what an accessory site shows is noted.
     """
     along, accessory = _on_course(sites, anatomy)
-    found = tuple(compare(distal, proximal, anatomy, thresholds) for distal, proximal in pairwise(along))
+    lengths = lengths_mm([entry.recording for entry in along])
+    found = tuple(
+        compare(distal, proximal, anatomy, thresholds, length)
+        for (distal, proximal), length in zip(pairwise(along), lengths, strict=True)
+    )
     branch = accessory_branch(accessory)
     if branch is None or not found or "proximal_larger" not in found[0].notes:
         return found
@@ -158,11 +160,34 @@ def segments(sites: Sequence[Evoked], anatomy: Anatomy, thresholds: Thresholds) 
     return (replace(found[0], notes=(*found[0].notes, note)), *found[1:])
 
 
-def compare(distal: Evoked, proximal: Evoked, anatomy: Anatomy, thresholds: Thresholds) -> Segment:
+def lengths_mm(course: Sequence[Recording]) -> Iterator[float | None]:
+    """Between each two neighbours of the sites along one nerve, distal to proximal; None where not known.
+
+    As recorded, or the difference of two distances to the electrode, which add up from site to site.
+    """
+    to_electrode: float | None = None
+    for index, site in enumerate(course):
+        own = site.distance_to_recording_mm or site.site_position_mm
+        length = site.distance_mm
+        if index and length is None and own and to_electrode is not None and own > to_electrode:
+            length = own - to_electrode
+        if index:
+            yield length
+        before = to_electrode if index else 0.0
+        to_electrode = own or (None if length is None or before is None else before + length)
+
+
+def compare(
+    distal: Evoked,
+    proximal: Evoked,
+    anatomy: Anatomy,
+    thresholds: Thresholds,
+    length_mm: float | None = None,
+) -> Segment:
     """The segment between two sites; quantities that cannot be computed are None, with a note."""
     recording = distal.recording
     points = point(recording), point(proximal.recording)
-    changes = _changes(distal, proximal, thresholds)
+    changes = _changes(distal, proximal, thresholds, length_mm)
     larger = _larger(changes.get("amplitude_reduction_percent"), thresholds)
     return Segment(
         nerve=recording.nerve,
@@ -174,6 +199,7 @@ def compare(distal: Evoked, proximal: Evoked, anatomy: Anatomy, thresholds: Thre
         proximal_point=points[1],
         course=anatomy.course(recording.nerve, *points),
         crossover=not anatomy.supplies(recording.nerve, recording.recording_site),
+        length_mm=length_mm,
         cold=_cold(recording, proximal.recording, anatomy, thresholds),
         notes=tuple(_notes(distal, proximal, larger=larger)),
         **changes,
@@ -219,7 +245,7 @@ _NOTHING_PASSES: Final = _Changes(
 )
 
 
-def _changes(distal: Evoked, proximal: Evoked, thresholds: Thresholds) -> _Changes:
+def _changes(distal: Evoked, proximal: Evoked, thresholds: Thresholds, length_mm: float | None) -> _Changes:
     near, far = distal.motor, proximal.motor
     if near is None or proximal.graded is None:
         return {}
@@ -232,7 +258,7 @@ def _changes(distal: Evoked, proximal: Evoked, thresholds: Thresholds) -> _Chang
     peak_to_peak = _reduction(near.peak_to_peak_mv, far.peak_to_peak_mv)
     duration = _increase(near.negative_duration_ms, far.negative_duration_ms)
     if not _larger(amplitude, thresholds):
-        velocity = _velocity(near, far, _length_mm(distal.recording, proximal.recording))
+        velocity = _velocity(near, far, length_mm)
     return {
         "amplitude_ratio": ratio,
         "amplitude_reduction_percent": amplitude,
@@ -257,19 +283,6 @@ def _reduction(near: float | None, far: float | None) -> float | None:
 def _increase(near: float | None, far: float | None) -> float | None:
     reduction = _reduction(near, far)
     return None if reduction is None else 0.0 - reduction
-
-
-def _length_mm(distal: Recording, proximal: Recording) -> float | None:
-    if proximal.distance_mm is not None:
-        return proximal.distance_mm
-    pairs = (
-        (distal.distance_to_recording_mm, proximal.distance_to_recording_mm),
-        (distal.site_position_mm, proximal.site_position_mm),
-    )
-    for near, far in pairs:
-        if near is not None and far is not None and far > near:
-            return far - near
-    return None
 
 
 def _velocity(near: MotorMarks, far: MotorMarks, length_mm: float | None) -> float | None:

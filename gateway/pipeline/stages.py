@@ -192,7 +192,9 @@ def differentiate(examination: Examination, judging: Judging) -> Examination:
         differentials=listed,
         pattern=pattern(findings, about),
         mimics=mimics(evidence),
-        checklist=checklist(reference.plan, examination.study.in_force),
+        checklist=checklist(
+            reference.plan, (*examination.study.in_force, *(entry.recording for entry in sites))
+        ),
     )
 
 

@@ -137,7 +137,7 @@ def test_short_steps_within_the_elbow_count() -> None:
 def test_a_step_that_leaves_the_elbow_does_not_count() -> None:
     leaving = replace(above(marks(5.0)), site_position_mm=340.0)
 
-    assert not entrapped(beyond(260.0, 28.0), leaving)
+    assert not entrapped(below(), beyond(260.0, 28.0), leaving)
 
 
 def test_a_fall_spread_over_short_steps_counts_as_one() -> None:
@@ -155,13 +155,20 @@ def test_falls_over_different_muscles_are_not_added_up() -> None:
     )
 
 
-@pytest.mark.parametrize(("to_electrode_mm", "slow"), [(320.0, False), (300.0, True), (None, False)])
-def test_velocity_over_short_steps_needs_the_distances_to_the_electrode(to_electrode_mm, slow: bool) -> None:
+@pytest.mark.parametrize(("to_electrode_mm", "slow"), [(320.0, False), (300.0, True)])
+def test_velocity_over_short_steps_is_by_the_distances_to_the_electrode(to_electrode_mm, slow: bool) -> None:
     distal = below(distance_to_recording_mm=220.0)
     step = beyond(260.0, 28.0, distance_mm=40.0)
     last = above(marks(latency=8.0), distance_mm=10.0, distance_to_recording_mm=to_electrode_mm)
 
     assert entrapped(distal, step, last) is slow
+
+
+@pytest.mark.parametrize(("last_mm", "slow"), [(60.0, False), (40.0, True), (None, False)])
+def test_or_else_by_the_lengths_of_all_steps(last_mm: float | None, slow: bool) -> None:
+    steps = (below(), beyond(260.0, 28.0, distance_mm=40.0))
+
+    assert entrapped(*steps, above(marks(latency=8.0), distance_mm=last_mm)) is slow
 
 
 @given(area=st.floats(0.1, 60.0), latency=st.floats(6.1, 20.0), muscle=st.sampled_from(["adm", "fdi"]))

@@ -178,7 +178,7 @@ BELOW_ELBOW = ours("below_elbow", 7.0, 4.0, {"amplitude_mv": 0.04, "onset_latenc
 
 
 def test_changes_between_our_own_marks_have_standard_errors() -> None:
-    found = compare(WRIST, BELOW_ELBOW, ANATOMY, THRESHOLDS)
+    found = compare(WRIST, BELOW_ELBOW, ANATOMY, THRESHOLDS, 220.0)
 
     assert found.standard_errors == pytest.approx(
         {
@@ -224,7 +224,9 @@ def test_a_quantity_that_is_unknown_or_nothing_has_no_error(near: Response) -> N
 
 
 def test_a_velocity_that_is_not_reported_has_no_error() -> None:
-    found = compare(WRIST, ours("below_elbow", 7.0, 16.0, {"onset_latency_ms": 0.03}), ANATOMY, THRESHOLDS)
+    larger = ours("below_elbow", 7.0, 16.0, {"onset_latency_ms": 0.03})
+
+    found = compare(WRIST, larger, ANATOMY, THRESHOLDS, 220.0)
 
     assert "proximal_larger" in found.notes
     assert found.standard_errors == {}
