@@ -36,10 +36,13 @@ class OwnStatus:
             status = msgspec.json.decode(payload[:_LARGEST], type=_Status)
         except (msgspec.DecodeError, RecursionError):
             return None
-        if status.boot_id == self._boot_id or len(status.boot_id) > _LONGEST or (kept and first):
+        if len(status.boot_id) > _LONGEST or (kept and first):
             return None
+        ours = status.boot_id == self._boot_id
         if kept:
-            self._found_kept += 1
+            self._found_kept = 0 if ours else self._found_kept + 1
+        if ours:
+            return None
         sure = self._found_kept > 1 if kept else status.state == "online"
         if not sure or status.boot_id in self._told:
             return None
