@@ -249,6 +249,15 @@ def test_what_is_suspected_is_tried_alone_and_in_the_end_after_another() -> None
     assert turns == [1, 2, *[1] * 5, 2, 1]
 
 
+def test_one_that_is_alone_is_not_given_up_however_often_it_was_lost() -> None:
+    """Nobody can tell whether the broker would have taken another one."""
+    event, refused = OutboxItem(id=1, payload=b""), RefusedEvent(8)
+    for _ in range(50):
+        assert list(refused.turn([event])) == [event]
+        refused.sent(event)
+        assert refused.connection_lost(silent=False) is None
+
+
 def test_a_connection_that_is_lost_without_an_event_blames_none() -> None:
     refused = RefusedEvent(8)
     for _ in range(20):
