@@ -26,17 +26,17 @@ class OwnStatus:
         self._found_kept = 0
         self._told: set[str] = set()
 
-    def another(self, payload: bytes, *, kept: bool, first: bool) -> str | None:
+    def another(self, payload: bytes, *, kept: bool) -> str | None:
         """The boot of another gateway that speaks there, once; `kept`: the broker had it from earlier.
 
-        On the `first` connection what is kept is the word of the run before. Later it is ours, or that of
-        somebody who spoke after us; a broker that fell back to an old state has it once.
+        What is kept at the first connection is the word of the run before, and of a broker that fell back to
+        an old state once; then it is ours. That of somebody who speaks after us comes again and again.
         """
         try:
             status = msgspec.json.decode(payload[:_LARGEST], type=_Status)
         except (msgspec.DecodeError, RecursionError):
             return None
-        if len(status.boot_id) > _LONGEST or (kept and first):
+        if len(status.boot_id) > _LONGEST:
             return None
         ours = status.boot_id == self._boot_id
         if kept:

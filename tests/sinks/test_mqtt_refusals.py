@@ -304,27 +304,27 @@ def word(boot_id: object, state: str = "online") -> bytes:
 
 def test_another_gateway_that_is_heard_speaking_is_told_once() -> None:
     own = OwnStatus("boot-1")
-    heard = [own.another(word("boot-2"), kept=False, first=True) for _ in range(3)]
+    heard = [own.another(word("boot-2"), kept=False) for _ in range(3)]
     assert heard == ["boot-2", None, None]
 
 
 def test_what_the_broker_kept_of_another_is_told_when_it_comes_again() -> None:
     own = OwnStatus("boot-1")
-    kept = [own.another(word("boot-2", "offline"), kept=True, first=number == 0) for number in range(4)]
-    assert kept == [None, None, "boot-2", None]
+    kept = [own.another(word("boot-2", "offline"), kept=True) for _ in range(4)]
+    assert kept == [None, "boot-2", None, None]
 
 
 def test_a_broker_that_fell_back_to_an_old_state_now_and_then_is_no_other_gateway() -> None:
     own = OwnStatus("boot-1")
     for boot_id in ("boot-0", "boot-1") * 3:
-        assert own.another(word(boot_id), kept=True, first=False) is None
+        assert own.another(word(boot_id), kept=True) is None
 
 
 @given(
     st.binary() | st.sampled_from([word("boot-1"), word(7), word("x" * 65), word("b", "offline"), b"[" * 999])
 )
 def test_nothing_else_is_another_gateway(payload: bytes) -> None:
-    assert OwnStatus("boot-1").another(payload, kept=False, first=False) is None
+    assert OwnStatus("boot-1").another(payload, kept=False) is None
 
 
 # --- screens that ask for too much -----------------------------------------------------------------------
