@@ -133,7 +133,7 @@ class MqttSink:
         )
         try:
             self._last_event_seq = await self._outbox.last_seq(self._prefix)
-            hear = functools.partial(self._hear, replays, first=self._status_seq == 0)
+            hear = functools.partial(self._hear, replays)
             await self._subscribe(broker)
             await self._report(broker, "online")
             fields = {"broker": self._settings.broker, "prefix": self._prefix}
@@ -158,10 +158,10 @@ class MqttSink:
         # Without leave to read it we only do not notice another gateway.
         await broker.subscribe_acknowledged(f"{self._prefix}/{STATUS_TOPIC}")
 
-    def _hear(self, replays: Replays, message: aiomqtt.Message, *, first: bool) -> None:
+    def _hear(self, replays: Replays, message: aiomqtt.Message) -> None:
         """Take what comes: our own status, or a command where not too many came before it."""
         if message.topic.value == f"{self._prefix}/{STATUS_TOPIC}":
-            boot_id = self._own_status.another(message.payload, kept=message.retain, first=first)
+            boot_id = self._own_status.another(message.payload, kept=message.retain)
             if boot_id is not None:
                 fields = {"broker": self._settings.broker, "prefix": self._prefix, "boot_id": boot_id}
                 advice = "give every gateway its own site or cart"

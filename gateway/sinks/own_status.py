@@ -26,20 +26,23 @@ class OwnStatus:
         self._found_kept = 0
         self._told: set[str] = set()
 
-    def another(self, payload: bytes, *, kept: bool, first: bool) -> str | None:
+    def another(self, payload: bytes, *, kept: bool) -> str | None:
         """The boot of another gateway that speaks there, once; `kept`: the broker had it from earlier.
 
-        On the `first` connection what is kept is the word of the run before. Later it is ours, or that of
-        somebody who spoke after us; a broker that fell back to an old state has it once.
+        What is kept at the first connection is the word of the run before, and of a broker that fell back to
+        an old state once; then it is ours. That of somebody who speaks after us comes again and again.
         """
         try:
             status = msgspec.json.decode(payload[:_LARGEST], type=_Status)
         except (msgspec.DecodeError, RecursionError):
             return None
-        if status.boot_id == self._boot_id or len(status.boot_id) > _LONGEST or (kept and first):
+        if len(status.boot_id) > _LONGEST:
             return None
+        ours = status.boot_id == self._boot_id
         if kept:
-            self._found_kept += 1
+            self._found_kept = 0 if ours else self._found_kept + 1
+        if ours:
+            return None
         sure = self._found_kept > 1 if kept else status.state == "online"
         if not sure or status.boot_id in self._told:
             return None

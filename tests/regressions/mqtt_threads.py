@@ -218,7 +218,7 @@ CLOCK_AND_STORE = (
         ("test_fledge_245_a_fact_that_cannot_be_read_does_not_hold_up_the_others",),
     ),
     Thread(
-        "hermes-agent-mt PR#93, hermes-agent PR#70988, ble-scale-sync#144",
+        "ble-scale-sync#144 and two like it",
         "a frozen event loop was not noticed for hours",
         reason="Open: this version has no watchdog; only a gateway that ends is started again (systemd).",
     ),

@@ -87,21 +87,25 @@ async def test_an_event_too_large_for_the_broker_is_set_aside_and_the_others_go_
     assert (fields["seq"], fields["topic"], fields["size"]) == (2, ASSESSMENT, "5012 bytes")
 
 
+@pytest.mark.parametrize("beside", [b'{"n":1}', b""])
 async def test_one_that_the_broker_took_before_and_refuses_now_is_set_aside_too(
-    tmp_path: Path, lines: Lines
+    tmp_path: Path, lines: Lines, beside: bytes
 ) -> None:
     outbox = MemoryOutbox()
     async with demo_broker("mosquitto") as first, running(first.host, first.port, outbox):
-        await outbox.put(b'{"n":1}', topic="alert/a", retain=True)
+        await outbox.put(beside, topic="alert/a", retain=True)
         await outbox.put(LARGE, topic=ASSESSMENT, retain=True)
         await outbox.emptied()
     async with (
         plain_mosquitto(tmp_path, "max_packet_size 2000") as second,
         running(second.host, second.port, outbox),
     ):
-        await lines.line("mqtt_event_refused")
+        if beside:  # that it takes this one is proof enough
+            await lines.line("mqtt_event_refused")
         await outbox.put(b'{"n":3}')
         await outbox.emptied()
+        if not beside:
+            await lines.line("mqtt_event_refused")
     assert list(outbox.refused) == [2]
 
 
@@ -245,6 +249,15 @@ def test_what_is_suspected_is_tried_alone_and_in_the_end_after_another() -> None
     assert turns == [1, 2, *[1] * 5, 2, 1]
 
 
+def test_one_that_is_alone_is_not_given_up_however_often_it_was_lost() -> None:
+    """Nobody can tell whether the broker would have taken another one."""
+    event, refused = OutboxItem(id=1, payload=b""), RefusedEvent(8)
+    for _ in range(50):
+        assert list(refused.turn([event])) == [event]
+        refused.sent(event)
+        assert refused.connection_lost(silent=False) is None
+
+
 def test_a_connection_that_is_lost_without_an_event_blames_none() -> None:
     refused = RefusedEvent(8)
     for _ in range(20):
@@ -291,21 +304,27 @@ def word(boot_id: object, state: str = "online") -> bytes:
 
 def test_another_gateway_that_is_heard_speaking_is_told_once() -> None:
     own = OwnStatus("boot-1")
-    heard = [own.another(word("boot-2"), kept=False, first=True) for _ in range(3)]
+    heard = [own.another(word("boot-2"), kept=False) for _ in range(3)]
     assert heard == ["boot-2", None, None]
 
 
 def test_what_the_broker_kept_of_another_is_told_when_it_comes_again() -> None:
     own = OwnStatus("boot-1")
-    kept = [own.another(word("boot-2", "offline"), kept=True, first=number == 0) for number in range(4)]
-    assert kept == [None, None, "boot-2", None]
+    kept = [own.another(word("boot-2", "offline"), kept=True) for _ in range(4)]
+    assert kept == [None, "boot-2", None, None]
+
+
+def test_a_broker_that_fell_back_to_an_old_state_now_and_then_is_no_other_gateway() -> None:
+    own = OwnStatus("boot-1")
+    for boot_id in ("boot-0", "boot-1") * 3:
+        assert own.another(word(boot_id), kept=True) is None
 
 
 @given(
     st.binary() | st.sampled_from([word("boot-1"), word(7), word("x" * 65), word("b", "offline"), b"[" * 999])
 )
 def test_nothing_else_is_another_gateway(payload: bytes) -> None:
-    assert OwnStatus("boot-1").another(payload, kept=False, first=False) is None
+    assert OwnStatus("boot-1").another(payload, kept=False) is None
 
 
 # --- screens that ask for too much -----------------------------------------------------------------------

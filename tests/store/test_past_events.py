@@ -112,6 +112,15 @@ async def test_the_newest_event_of_each_retained_topic_is_what_the_broker_should
         assert await here.outbox.retained("emg/v1/lab1/cart-b") == []
 
 
+async def test_what_the_broker_refused_is_neither_replayed_nor_held(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await here.tell(event(), kept_at_broker("alert/a", 1), event())
+        (refused,) = await here.outbox.retained(PREFIX)
+        await here.outbox.dead(refused.id, "too large")
+        assert await here.kept() == [1, 3]
+        assert await here.outbox.retained(PREFIX) == []
+
+
 async def test_events_are_kept_up_to_a_number_and_the_ledger_keeps_its_rows(tmp_path: Path) -> None:
     async with desk(tmp_path) as here:
         assert await here.outbox.oldest(PREFIX) == 1
