@@ -81,6 +81,7 @@ _STEPS: Final = """\
 | `martin_gruber_not_excluded` | ulnar nerve, wrist to below elbow, any muscle, until the median nerve was stimulated at wrist and elbow over the same muscle, neither stated submaximal | [ ] |
 | `martin_gruber_demonstrated` | the median elbow exceeds the median wrist by enough of the ulnar loss | [ ] |
 | `costimulation_suspected` | distal shape unlike the proximal one, and shorter proximally or with a positive dip only distally | [ ] |
+| `dispersed_complex` | the proximal response has several negative phases, together longer than distally by more than `dispersion_percent`: only the first phase is compared | [ ] |
 | `acute_onset` | symptoms younger than the threshold | [ ] |
 | `filter_mismatch` | filters, notch or electrodes known at both sites and different | [ ] |
 | `temperature_low` | skin colder than the threshold at either site; a block stands, with the flag | [ ] |

@@ -216,6 +216,7 @@ def segment_object(entry: Finding) -> JsonObject:
         "amplitude_reduction_percent": segment.amplitude_reduction_percent,
         "area_reduction_percent": segment.area_reduction_percent,
         "duration_increase_percent": segment.duration_increase_percent,
+        "total_duration_increase_percent": segment.total_duration_increase_percent,
         "conduction_velocity_m_s": segment.conduction_velocity_m_s,
         "standard_errors": _rounded(segment.standard_errors),
         "grades": dict(entry.grades),

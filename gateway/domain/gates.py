@@ -67,6 +67,16 @@ def costimulation(segment: Segment, _: Circumstances) -> str | None:
     return "costimulation_suspected" if segment.distal.flagged("costimulation_suspected") else None
 
 
+def dispersed_complex(segment: Segment, about: Circumstances) -> str | None:
+    """Whether the proximal response has fallen apart: its first phase is compared, not what came later.
+
+    Dispersion alone does that (Rhee, England, Sumner 1990, recalled), and no fibre need be blocked.
+    """
+    increase, most = segment.total_duration_increase_percent, about.thresholds.dispersion_percent.value
+    apart = segment.proximal.several_phases and increase is not None and increase > most
+    return "dispersed_complex" if apart else None
+
+
 def acute_onset(_: Segment, about: Circumstances) -> str | None:
     """Whether the symptoms are so young that a cut axon may still conduct beyond the lesion."""
     days = about.clinical.symptom_onset_days
@@ -88,6 +98,7 @@ GATES: Final[tuple[Gate, ...]] = (
     proximal_response,
     anastomosis,
     costimulation,
+    dispersed_complex,
     acute_onset,
     filter_mismatch,
 )

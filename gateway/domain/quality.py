@@ -61,6 +61,11 @@ MEANINGS: Final = {
         what="sweep ends while the response still rises, after",
         advice="lengthen the sweep, record again",
     ),
+    "sweep_ends_before_response": Meaning(
+        unit="ms",
+        what="no response seen, but a late one could come after the sweep ends, at",
+        advice="lengthen the sweep, record again",
+    ),
     "impossible_response": Meaning(
         unit=None,
         what="a wave that no nerve makes",

@@ -176,12 +176,13 @@ class Marking:
 
     `response` is rounded as published: NO_RESPONSE where nothing stands above the noise, None where the
     sweep cannot be marked. `errors` holds the standard error of each quantity, under the quantity's name
-    and in its unit.
+    and in its unit. `watched_ms`: of NO_RESPONSE, how long after the stimulus the sweep ends.
     """
 
     response: Response | None
     errors: Mapping[str, float] = field(default_factory=dict)
     quality: tuple[Quality, ...] = ()
+    watched_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

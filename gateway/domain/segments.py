@@ -47,7 +47,8 @@ class Segment:
 
     Percentages have one decimal, the ratio three. None: cannot be computed, `notes` says why. The reduction
     from peak to peak is that of the negative peak where an end has no such amplitude. `temporal_dispersion`
-    is None when the duration is not known. `crossover`: recorded over a muscle of another nerve.
+    is None when the duration is not known. `total_duration_increase_percent`: from the first onset to the end
+    of the last negative phase. `crossover`: recorded over a muscle of another nerve.
     `cold`: whether the skin was, at either end; None where nobody measured. `length_mm` lies between the two
     stimulations; None where it is not known.
     `standard_errors` holds those of the changes whose marks are ours at both ends, by name, in their unit.
@@ -68,6 +69,7 @@ class Segment:
     peak_to_peak_reduction_percent: float | None = None
     area_reduction_percent: float | None = None
     duration_increase_percent: float | None = None
+    total_duration_increase_percent: float | None = None
     temporal_dispersion: bool | None = None
     conduction_velocity_m_s: float | None = None
     cold: bool | None = None
@@ -232,6 +234,7 @@ class _Changes(TypedDict, total=False):
     peak_to_peak_reduction_percent: float | None
     area_reduction_percent: float | None
     duration_increase_percent: float | None
+    total_duration_increase_percent: float | None
     temporal_dispersion: bool | None
     conduction_velocity_m_s: float | None
     standard_errors: Mapping[str, float]
@@ -265,6 +268,7 @@ def _changes(distal: Evoked, proximal: Evoked, thresholds: Thresholds, length_mm
         "peak_to_peak_reduction_percent": amplitude if peak_to_peak is None else peak_to_peak,
         "area_reduction_percent": _reduction(near.negative_area_mv_ms, far.negative_area_mv_ms),
         "duration_increase_percent": duration,
+        "total_duration_increase_percent": _increase(near.total_duration_ms, far.total_duration_ms),
         "temporal_dispersion": None if duration is None else duration > thresholds.dispersion_percent.value,
         "conduction_velocity_m_s": velocity,
         "standard_errors": _standard_errors(distal, proximal, velocity),

@@ -37,7 +37,8 @@ class Evoked:
 
     `graded` is None when neither the machine nor we could mark it; `gateway` holds our own marks where a
     waveform exists, `errors` their standard errors; `filled` names the quantities in `graded` that are ours
-    beside the machine's. `amendment` is how the recording was amended, None where it stands as sent.
+    beside the machine's. `watched_ms`: how long after the stimulus a sweep ends in which we saw no response.
+    `amendment` is how the recording was amended, None where it stands as sent.
     """
 
     recording: Recording
@@ -47,6 +48,7 @@ class Evoked:
     filled: tuple[str, ...] = ()
     quality: tuple[Quality, ...] = ()
     errors: Mapping[str, float] = field(default_factory=dict)
+    watched_ms: float | None = None
     amendment: Amendment | None = None
 
     def error(self, name: str) -> float | None:
@@ -67,6 +69,16 @@ class Evoked:
     def motor(self) -> MotorMarks | None:
         """The graded marks of a CMAP; None for no response, no marks, or a SNAP."""
         return self.graded if isinstance(self.graded, MotorMarks) else None
+
+    @property
+    def several_phases(self) -> bool:
+        """Whether a CMAP is known to have fallen apart into more than one negative phase."""
+        marks = self.motor
+        if marks is None or marks.total_duration_ms is None or marks.negative_duration_ms is None:
+            return False
+        if self.marked_by == "gateway" or "total_duration_ms" in self.filled:
+            return self.flagged("dispersed")
+        return marks.total_duration_ms > marks.negative_duration_ms
 
     @property
     def amplitude(self) -> float | None:
@@ -101,6 +113,7 @@ def evoked(recording: Recording, settings: MarkerSettings) -> Evoked:
         filled=filled,
         quality=quality,
         errors=marking.errors,
+        watched_ms=marking.watched_ms,
     )
 
 

@@ -106,7 +106,15 @@ def _none(evidence: _Evidence) -> Reasons:
         *(f"block_in_doubt:{name}" for name in names),
         *(f"block_not_counted:{name}" for name in uncounted),
     )
-    return found or ("no_block_found",)
+    return (*(found or ("no_block_found",)), *_not_judged(evidence.findings))
+
+
+def _not_judged(findings: Sequence[Finding]) -> Reasons:
+    """The nerves of which nothing could be judged, although the set lists them: nobody may call them free."""
+    listed = [entry for entry in findings if entry.finding is not Grade.NOT_LISTED]
+    open_ = {(f.segment.nerve, f.segment.side) for f in listed if f.finding is Grade.NOT_ASSESSABLE}
+    judged = {(f.segment.nerve, f.segment.side) for f in listed if f.finding not in UNASSESSABLE}
+    return tuple(f"not_judged:{_name(nerve)}" for nerve in sorted(open_ - judged))
 
 
 # The first category that has a reason is the grade.

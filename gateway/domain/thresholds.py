@@ -30,6 +30,10 @@ _POSSIBLE: Final = {
     "csf_protein_raised_g_l": _PROTEIN_G_L,
     "csf_protein_below_g_l": _PROTEIN_G_L,
     "side_difference_percent": _PERCENT,
+    "slowest_conduction_m_s": Range(most=100.0),
+    "latest_distal_onset_ms": Range(most=100.0),
+    "longest_segment_mm": Range(most=1000.0),
+    "usual_sensory_distance_mm": Range(most=1000.0),
 }
 # Two numbers of which the first must be smaller.
 _ASCENDING: Final = (
@@ -60,6 +64,9 @@ class Thresholds:
     `acute_onset_days`: symptoms younger than this may be an axonal lesion. `latency_distance_mm`: how far
     from the distance of its table a latency may be judged. `csf_protein_*_g_l`: raised, but below.
     `side_difference_percent`: amplitudes of the two sides that differ by more are told.
+    `slowest_conduction_m_s`, `latest_distal_onset_ms`, `longest_segment_mm`, `usual_sensory_distance_mm`: how
+    long a sweep must be watched before it may be said that nothing answered; the lengths are taken where none
+    was recorded.
     """
 
     dispersion_percent: Threshold
@@ -77,6 +84,10 @@ class Thresholds:
     csf_protein_raised_g_l: Threshold
     csf_protein_below_g_l: Threshold
     side_difference_percent: Threshold
+    slowest_conduction_m_s: Threshold
+    latest_distal_onset_ms: Threshold
+    longest_segment_mm: Threshold
+    usual_sensory_distance_mm: Threshold
 
     def __post_init__(self) -> None:
         for name, possible in _POSSIBLE.items():

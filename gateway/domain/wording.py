@@ -33,6 +33,7 @@ REASONS: Final[Mapping[str, str]] = {
     "martin_gruber_not_excluded": "Martin-Gruber anastomosis not excluded",
     "martin_gruber_demonstrated": "Martin-Gruber anastomosis demonstrated",
     "costimulation_suspected": "another nerve may have been stimulated too",
+    "dispersed_complex": "proximal response in several phases, of which only the first is compared",
     "acute_onset": "onset so recent that an axonal lesion may look like a block",
     "filter_mismatch": "filters or electrodes differ between the sites",
     # remarks
@@ -57,6 +58,7 @@ REASONS: Final[Mapping[str, str]] = {
     "probable_block": "probable block with normal conduction in its own sensory fibres",
     "no_assessable_segment": "no segment could be assessed",
     "no_block_found": "no conduction block found",
+    "not_judged": "no segment could be judged",
     "block_in_doubt": "a block that is still in doubt, no other found",
     "block_not_counted": "a block where the response falls in health, no other found",
     "anti_gm1_igm_positive": "IgM antibodies against GM1",

@@ -132,6 +132,7 @@ class ThinnedShape(_Strict):
     marks: MeasuredShape | None
     errors: dict[str, float]
     quality: tuple[QualityShape, ...]
+    watched_ms: float | None
     negative_phase: WaveformShape | None
 
 

@@ -29,6 +29,7 @@ def journaled_object(recording: Recording) -> dict[str, Any]:
     kept = {
         "marks": None if marking.response is None else response_object(marking.response),
         "errors": dict(marking.errors),
+        "watched_ms": marking.watched_ms,
         "quality": [QualityShape(name=e.name, value=e.value, subject=e.subject) for e in marking.quality],
         "negative_phase": None if phase is None else waveform_object(phase),
     }
@@ -50,6 +51,7 @@ def _thinned(modality: Modality, parsed: ThinnedShape) -> Thinned:
         response=response_of(modality, parsed.marks),
         errors=parsed.errors,
         quality=tuple(_quality(entry) for entry in parsed.quality),
+        watched_ms=parsed.watched_ms,
     )
     return Thinned(marking=marking, negative_phase=waveform_of(parsed.negative_phase))
 

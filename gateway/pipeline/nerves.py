@@ -10,6 +10,7 @@ from gateway.domain.segments import Segment, motor_sites, segments
 from gateway.domain.sites import Evoked
 from gateway.domain.study import DetailStated, Fact, NerveKey, Study, completed
 from gateway.domain.thresholds import Thresholds
+from gateway.domain.watched import watched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +49,10 @@ def _nerve(recording: Recording) -> NerveKey:
 
 def compare(known: Sequence[Evoked], anatomy: Anatomy, thresholds: Thresholds) -> NerveStudy:
     """Pick the used recording of each site and compare neighbouring sites, muscle by muscle."""
-    by_muscle = motor_sites(known, anatomy, thresholds)
+    seen = watched(known, anatomy, thresholds)
+    by_muscle = motor_sites(seen, anatomy, thresholds)
     return NerveStudy(
-        known=tuple(known),
+        known=tuple(seen),
         sites=tuple(entry for sites in by_muscle.values() for entry in sites),
         segments=tuple(
             entry for sites in by_muscle.values() for entry in segments(sites, anatomy, thresholds)

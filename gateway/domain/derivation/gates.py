@@ -106,6 +106,17 @@ def _costimulation(segment: Segment, _: Circumstances) -> Account:
     return "no sign of it in the shapes", ()
 
 
+def _phases(segment: Segment, about: Circumstances) -> Account:
+    limit, increase = about.thresholds.dispersion_percent, segment.total_duration_increase_percent
+    if not segment.proximal.several_phases or increase is None:
+        return "one negative phase, as far as is known", ()
+    return (
+        f"several negative phases, together {increase:.1f} % longer than distally;"
+        f" apart above {number(limit.value)} %",
+        (threshold(limit),),
+    )
+
+
 def _acute_onset(_: Segment, about: Circumstances) -> Account:
     limit = about.thresholds.acute_onset_days
     days = about.clinical.symptom_onset_days
@@ -132,6 +143,7 @@ ACCOUNTS: Final[Mapping[Gate, tuple[str, Callable[[Segment, Circumstances], Acco
     gates.proximal_response: ("proximal response", _proximal_response),
     gates.anastomosis: ("Martin-Gruber anastomosis", _anastomosis),
     gates.costimulation: ("stimulation of another nerve", _costimulation),
+    gates.dispersed_complex: ("response in one piece", _phases),
     gates.acute_onset: ("acute onset", _acute_onset),
     gates.filter_mismatch: ("same filters and electrodes", _set_up),
 }

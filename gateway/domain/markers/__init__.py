@@ -138,7 +138,7 @@ def _no_answer(sweep: Sweep, reading: Reading) -> Marking:
         loud = loud_hum(sweep.grid, sweep.fine)
         if loud:
             return Marking(response=None, quality=(Quality("mains", rounded(loud)),))
-        return Marking(response=NO_RESPONSE, quality=hum)
+        return Marking(response=NO_RESPONSE, quality=hum, watched_ms=_last_ms(sweep))
     significance = rounded(abs(reading.wave.height_uv) / reading.errors["height"])
     return Marking(response=None, quality=(Quality("uncertain_response", significance), *hum))
 
