@@ -179,6 +179,23 @@ async def test_without_room_for_the_copy_nothing_is_changed(tmp_path: Path) -> N
     assert not [name for name in left if "before" in name]
 
 
+async def test_without_room_to_write_it_anew_an_upgraded_store_works_all_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with small_disk(tmp_path / "disk", 4) as disk:
+        path = disk / "gateway.db"
+        older(path, 5, studies=2200)
+        before = len(content(path)["fact"])
+        async with open_database(path) as database:
+            assert (
+                await database.write(lambda c: c.execute("SELECT count(*) FROM fact").fetchone()[0]) == before
+            )
+        assert schema_of(path) == NEWEST
+
+    names = [record.getMessage() for record in caplog.records]
+    assert names == ["schema_changes", "database_not_compacted"]
+
+
 _LITTLE_ROOM = """
 import asyncio, resource, signal, sys
 from pathlib import Path
