@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -296,6 +297,16 @@ async def test_the_check_of_the_start_is_cut_short_and_finished_beside(
         with pytest.raises(StorageError, match="store salvage"):
             database.insist_on_sound()
         await database.check_rest()
+
+
+@given(st.binary(max_size=300), st.binary(max_size=9000))
+def test_whatever_stands_in_a_log_it_is_read_to_its_end(start: bytes, rest: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        log.write_bytes(start + rest)
+        found = read_log(log)
+
+    assert found is None or all(0 < number <= 400 for number in found.commits)
 
 
 @pytest.fixture(scope="module")

@@ -142,6 +142,19 @@ async def test_a_new_database_needs_no_copy_and_an_upgrade_is_made_once(tmp_path
     assert [copy.name for copy in copies(tmp_path / "old.db")] == ["old.db.before-0006"]
 
 
+async def test_a_copy_that_a_crash_left_half_made_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.db"
+    older(path, 5)
+    before = content(path)
+    path.with_name("gateway.db.before-0006.partial").write_bytes(b"half a copy")
+
+    async with open_database(path):
+        pass
+
+    assert content(copies(path)[0]) == before
+    assert not path.with_name("gateway.db.before-0006.partial").exists()
+
+
 async def test_of_old_copies_the_newest_three_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "gateway.db"
     for number in (2, 3, 4, 5):
