@@ -281,11 +281,12 @@ async def test_a_fact_is_compared_with_what_was_written(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(("limit", "value"), [("LONGEST_CHECK_S", -1.0), ("LARGEST_CHECK_BYTES", 1000)])
 async def test_the_check_of_the_start_is_cut_short_and_finished_beside(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: float
 ) -> None:
     path = await closed(tmp_path, studies=20)
-    monkeypatch.setattr("gateway.store.opening.LONGEST_CHECK_S", -1.0)
+    monkeypatch.setattr(f"gateway.store.opening.{limit}", value)
     monkeypatch.setattr("gateway.store.opening._STEPS", 10)
     overwrite(path, page_of(path, "fact_study"), b"\xaa" * 64)
 
