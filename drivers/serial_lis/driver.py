@@ -124,10 +124,17 @@ class _Link:
             await self._sessions.interrupt()
         elif isinstance(event, MessageAborted):
             self._log.tell("transfer_ended_early", reason="the sender gave up")
-            await self._sessions.end(Kind.ABORTED)
+            await self._drop(Kind.ABORTED)
         else:
             self._log.tell("transfer_ended_early", reason="the line fell silent")
-            await self._sessions.end(Kind.TIMED_OUT)
+            await self._drop(Kind.TIMED_OUT)
+
+    async def _drop(self, kind: Kind) -> None:
+        """End a session that comes again: while the disk refuses that is kept, and the line stays open."""
+        try:
+            await self._sessions.end(kind)
+        except StorageError as error:
+            self._log.tell("end_not_stored", reason=str(error))
 
     async def _take(self, entry: Entry) -> None:
         try:

@@ -70,6 +70,7 @@ class Sessions:
         self._converse = converse
         self._log = log
         self._open: tuple[int, Conversation] | None = None
+        self._ended: tuple[int, Conversation, Kind] | None = None  # and that is not on disk yet
         self._held: list[_Held] = []
 
     @property
@@ -96,6 +97,7 @@ class Sessions:
 
         StorageError when the disk refuses, and for a session that has become too long to be read back.
         """
+        await self._note_end()
         if self._open is None:
             session, conversation = await self._intake.open(), self._converse()
             started = Entry(Kind.STARTED, self._clock.now().isoformat().encode())
@@ -109,12 +111,20 @@ class Sessions:
         return conversation.take(entry)
 
     async def end(self, kind: Kind) -> None:
-        """Journal how the session ended, if one is open, and deliver what that completes."""
-        if self._open is None:
+        """Journal how the session ended, if one is open, and deliver what that completes.
+
+        StorageError when the disk refuses: the end is noted before anything else is taken.
+        """
+        if self._open is not None:
+            self._ended, self._open = (*self._open, kind), None
+        await self._note_end()
+
+    async def _note_end(self) -> None:
+        if self._ended is None:
             return
-        session, conversation = self._open
+        session, conversation, kind = self._ended
         await self._intake.accept(session, Entry(kind).encode())
-        self._open = None
+        self._ended = None
         await self.deliver(conversation.take(Entry(kind)))
         if kind is Kind.ENDED:
             await self.release()

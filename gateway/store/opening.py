@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 # 300 MB are checked in 0.2 s from memory and 3 s from a slow disk; a cart is not kept waiting for longer.
 LONGEST_CHECK_S: Final = 5.0
+# SQLite before 3.42 looks at the time only behind all pages: what a slow disk reads in 5 s.
+LARGEST_CHECK_BYTES: Final = 500_000_000
 # What stays allocated of the log between two rounds; while it is written it holds a document of any size.
 LARGEST_LOG_BYTES: Final = 16_000_000
 _STEPS: Final = 10_000  # of SQLite's virtual machine between two looks at the clock
@@ -63,7 +65,8 @@ def connect(path: Path) -> tuple[sqlite3.Connection, bool]:
             _configure(connection)
             _refuse_a_blank(path, connection)
             _tell_lost(path, connection, log)
-            complete = check(connection, path, LONGEST_CHECK_S)
+            small = path.stat().st_size <= LARGEST_CHECK_BYTES
+            complete = small and check(connection, path, LONGEST_CHECK_S)
             migrate(connection, path)
             _mark(path)
             unless_ready.pop_all()

@@ -204,7 +204,7 @@ class Outbox:
 def _answer(connection: sqlite3.Connection, answers: Mapping[int, _Answer]) -> None:
     connection.executemany(
         "UPDATE outbox SET state = ?, answer = coalesce(?, answer), error = coalesce(?, error),"
-        " attempts = attempts + 1, done_at = ? WHERE id = ? AND state = 'pending'",
+        " attempts = attempts + 1, done_at = ? WHERE id = ?",
         [(entry.state, entry.answer, entry.error, entry.at, item) for item, entry in answers.items()],
     )
 

@@ -101,7 +101,6 @@ def test_a_gateway_that_never_ran_has_no_ledger(capsys: Capture, tmp_path: Path)
 def test_a_file_that_is_no_database_is_named(capsys: Capture, config: Path) -> None:
     (config.parent / DATABASE).write_bytes(b"no database" * 1000)
     assert run(["ledger", "--config", str(config)]) == 74
-    assert capsys.readouterr() == (
-        "",
-        f"emg-gateway: {config.parent}/{DATABASE}: file is not a database\n",
-    )
+    path = config.parent / DATABASE
+    advice = "what was already stored is kept; stop the gateway and run 'emg-gateway store salvage'"
+    assert capsys.readouterr() == ("", f"emg-gateway: {path}: file is not a database; {advice}\n")

@@ -4,6 +4,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from gateway.commands.main import run
 from gateway.domain.study import ExamEnded
@@ -11,6 +12,7 @@ from gateway.store.retention import Retention, RetentionPolicy
 from tests.disks import overwrite
 from tests.factories import marker_settings
 from tests.laboratory import curve, laboratory
+from tests.schemas import schema
 
 Capture = pytest.CaptureFixture[str]
 
@@ -119,6 +121,7 @@ async def test_a_thinned_study_is_shown_as_before_and_says_that_its_curves_are_g
 
     (after,) = said(capsys, folder, "studies", "show", "S-1", "--format", "json")
     shown = json.loads(after)
+    Draft202012Validator(schema("assessment")).validate(shown)
     assert [entry.pop("curve_thinned_out") for entry in shown["recordings"]] == [True, True]
     assert shown == json.loads(before)
     more = said(capsys, folder, "studies", "show", "S-1", "--format", "text")

@@ -15,7 +15,8 @@ from gateway.domain.quality import Quality
 from gateway.domain.recording import NO_RESPONSE, Modality, MotorMarks, Waveform
 from gateway.domain.shapes import NegativeWave, correlation, costimulation
 from gateway.domain.sites import Evoked
-from tests.factories import cmap, marked, median, waveform
+from gateway.domain.thinning import thinned
+from tests.factories import cmap, marked, marker_settings, median, waveform
 
 # The times of a plain sweep: 20 kHz, 40 ms, 2 ms before the stimulus.
 TIMES_MS = -2.0 + np.arange(800) / 20.0
@@ -143,6 +144,15 @@ def test_a_dip_on_the_same_shape_is_no_second_nerve() -> None:
 def test_without_both_negative_phases_nothing_is_said(unknown: Evoked) -> None:
     assert costimulation(unknown, PROXIMAL) is None
     assert costimulation(DISTAL, unknown) is None
+
+
+def test_a_second_nerve_is_suspected_by_what_is_kept_of_two_curves_as_by_the_whole() -> None:
+    whole = DISTAL, PROXIMAL
+    kept = [marked(thinned(entry.recording, marker_settings())) for entry in whole]
+
+    assert all(entry.recording.waveform is None for entry in kept)
+    for distal, proximal in (kept, (kept[0], PROXIMAL), (DISTAL, kept[1])):
+        assert costimulation(distal, proximal) == costimulation(DISTAL, PROXIMAL) is not None
 
 
 def overstimulated(seed: int, *, neighbour_mv: float, axon_loss: float) -> tuple[Evoked, Evoked, Evoked]:

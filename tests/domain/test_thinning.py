@@ -16,6 +16,7 @@ from gateway.domain.recording import Modality, Recording
 from gateway.domain.study import Study
 from gateway.domain.thinning import thinned
 from gateway.errors import DataError
+from gateway.formats import study_json
 from gateway.formats.fact_json import decode, encode
 from gateway.pipeline.stages import assessment, examine
 from tests.factories import cmap, marker_settings, motor, reference, sensory
@@ -80,6 +81,15 @@ def test_a_correction_of_a_thinned_study_says_what_it_would_have_said_before(sce
     corrected = replace(study, amended=moved)
 
     assert said(thin(corrected))["document"] == said(corrected)["document"]
+
+
+def test_no_document_from_outside_has_a_thinned_curve() -> None:
+    kept = replace(virtual("normal", seed=1), recordings=(motor("wrist"),))
+    document_of = msgspec.json.decode(study_json.encode(kept))
+    document_of["recordings"][0]["thinned"] = {}
+
+    with pytest.raises(DataError, match="unknown key"):
+        study_json.decode(msgspec.json.encode(document_of), lambda recording: recording)
 
 
 def test_most_of_a_curve_is_given_up() -> None:

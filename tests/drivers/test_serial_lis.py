@@ -250,6 +250,28 @@ async def test_a_lost_line_drops_the_open_recording_and_keeps_the_completed():
     assert disk.closed == [1]
 
 
+class ForgetfulDisk(Disk):
+    """A disk that is full just when a sender gives up."""
+
+    async def accept(self, session: int, entry: bytes) -> None:
+        self.full = int(entry == Entry(Kind.ABORTED).encode() and not self.full and not self.refused)
+        self.refused |= bool(self.full)
+        await super().accept(session, entry)
+
+    refused = False
+
+
+async def test_that_a_sender_gave_up_is_noted_when_the_disk_lets_us_before_it_begins_anew():
+    disk = ForgetfulDisk()
+    given_up = (ENQ, b"".join(frames(*RECORDS)[:-7]), encode_frame(Frame(0, b"?", last=True)) + EOT)
+    await run(Script(*given_up, ENQ, *frames(*RECORDS), EOT), disk)
+
+    assert disk.refused
+    assert disk.facts == FACTS
+    assert disk.sessions[1][-1] == Entry(Kind.ABORTED).encode()
+    assert disk.closed == [1, 2]
+
+
 async def test_a_sender_that_gives_up_drops_the_open_recording():
     disk = Disk()
     await run(

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import DataError, GatewayError, StorageError
 from gateway.store.database import open_database
-from gateway.store.journal import JournaledFact, Unreadable, read_facts
+from gateway.store.journal import JournaledFact, Unreadable, fact_checksum, read_facts
 from gateway.store.opening import LONGEST_CHECK_S, check
 from gateway.store.wal import read_log
 from tests.disks import overwrite
@@ -258,11 +259,34 @@ async def test_a_message_that_the_disk_changed_is_set_aside_and_named(
     assert len(events(caplog, "outbox_row_damaged")) == 2
 
 
+async def test_a_fact_is_compared_with_what_was_written(tmp_path: Path) -> None:
+    changes = {
+        2: "body = x'7B7D'",  # its checksum says so
+        3: "body = x'7B7D', checksum = NULL",  # of an older gateway: its identity does
+        6: "kind = 'later', checksum = checksum(study, 'later', identity, body)",  # of a newer one
+    }
+    async with laboratory(tmp_path) as here:
+        await here.examine("S-1", recordings=4)
+        await here.rows("UPDATE fact SET checksum = NULL WHERE id = 4")
+        await here.database.write(lambda c: c.create_function("checksum", -1, fact_checksum))
+        for number, change in changes.items():
+            await here.rows(f"UPDATE fact SET {change} WHERE id = {number}")  # noqa: S608
+        found = await here.database.write(lambda c: read_facts(c.execute(FACTS)))
+
+    reasons = {entry.id: entry.reason for entry in found if isinstance(entry, Unreadable)}
+    assert reasons == {
+        2: "damaged on the disk",
+        3: "damaged on the disk",
+        6: "kind: a kind of fact that this gateway does not know",
+    }
+
+
+@pytest.mark.parametrize(("limit", "value"), [("LONGEST_CHECK_S", -1.0), ("LARGEST_CHECK_BYTES", 1000)])
 async def test_the_check_of_the_start_is_cut_short_and_finished_beside(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: float
 ) -> None:
     path = await closed(tmp_path, studies=20)
-    monkeypatch.setattr("gateway.store.opening.LONGEST_CHECK_S", -1.0)
+    monkeypatch.setattr(f"gateway.store.opening.{limit}", value)
     monkeypatch.setattr("gateway.store.opening._STEPS", 10)
     overwrite(path, page_of(path, "fact_study"), b"\xaa" * 64)
 
@@ -274,6 +298,16 @@ async def test_the_check_of_the_start_is_cut_short_and_finished_beside(
         with pytest.raises(StorageError, match="store salvage"):
             database.insist_on_sound()
         await database.check_rest()
+
+
+@given(st.binary(max_size=300), st.binary(max_size=9000))
+def test_whatever_stands_in_a_log_it_is_read_to_its_end(start: bytes, rest: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        log.write_bytes(start + rest)
+        found = read_log(log)
+
+    assert found is None or all(0 < number <= 400 for number in found.commits)
 
 
 @pytest.fixture(scope="module")

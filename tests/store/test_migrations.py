@@ -142,6 +142,19 @@ async def test_a_new_database_needs_no_copy_and_an_upgrade_is_made_once(tmp_path
     assert [copy.name for copy in copies(tmp_path / "old.db")] == ["old.db.before-0006"]
 
 
+async def test_a_copy_that_a_crash_left_half_made_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.db"
+    older(path, 5)
+    before = content(path)
+    path.with_name("gateway.db.before-0006.partial").write_bytes(b"half a copy")
+
+    async with open_database(path):
+        pass
+
+    assert content(copies(path)[0]) == before
+    assert not path.with_name("gateway.db.before-0006.partial").exists()
+
+
 async def test_of_old_copies_the_newest_three_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "gateway.db"
     for number in (2, 3, 4, 5):
@@ -177,6 +190,23 @@ async def test_without_room_for_the_copy_nothing_is_changed(tmp_path: Path) -> N
 
     assert "free space" in str(error.value) or "MB there; nothing was changed" in str(error.value)
     assert not [name for name in left if "before" in name]
+
+
+async def test_without_room_to_write_it_anew_an_upgraded_store_works_all_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with small_disk(tmp_path / "disk", 4) as disk:
+        path = disk / "gateway.db"
+        older(path, 5, studies=2200)
+        before = len(content(path)["fact"])
+        async with open_database(path) as database:
+            assert (
+                await database.write(lambda c: c.execute("SELECT count(*) FROM fact").fetchone()[0]) == before
+            )
+        assert schema_of(path) == NEWEST
+
+    names = [record.getMessage() for record in caplog.records]
+    assert names == ["schema_changes", "database_not_compacted"]
 
 
 _LITTLE_ROOM = """

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.errors import DataError, NoInput, Unavailable
+from gateway.errors import DataError, NoInput, StorageError, Unavailable
 from gateway.store.database import open_database
 from gateway.store.salvage import salvage
-from tests.disks import overwrite
+from tests.disks import full, overwrite, small_disk
 from tests.laboratory import PREFIX, laboratory
 
 PAGE = 4096
@@ -152,6 +152,21 @@ async def test_what_cannot_be_read_at_all_names_the_copies(tmp_path: Path) -> No
         salvage(path)
 
     assert path.read_bytes() == before
+
+
+async def test_without_room_for_a_second_one_nothing_is_changed(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 3) as disk:
+        path = await store(disk, studies=4)
+        overwrite(path, pages(path, "entry", 0x0D)[0], b"\xaa" * PAGE)
+        before = path.read_bytes()
+        with (
+            full(disk),
+            pytest.raises(StorageError, match="free space for a second one, nothing was changed"),
+        ):
+            salvage(path)
+
+        assert path.read_bytes() == before
+        assert names(disk) == [NAME, "gateway.lock"]
 
 
 async def test_without_the_key_there_is_no_store(tmp_path: Path) -> None:
