@@ -28,6 +28,7 @@ from gateway.protocols.observations import (
 )
 from gateway.protocols.oru import MAX_CONTROL_ID, MessageHeader
 from gateway.protocols.oru_profile import PROFILE, STATUSES, MessageSegment
+from gateway.protocols.sweeps import MAX_SAMPLES
 from gateway.sinks.backoff import Backoff
 from gateway.sinks.mllp_address import DEFAULT_PORT
 from gateway.sinks.mllp_link import MAX_ANSWER
@@ -56,8 +57,8 @@ is never sent; an empty field means that nothing is known, `""` is never sent.""
 _DEVIATIONS: Final = """\
 - PID-3 is required by the standard and is empty where the cart knows no patient id: none is invented.
 - PID-3 names no assigning authority: the cart does not know it. The engine adds it.
-- Waveforms are not sent over HL7.
-- `W` (posted to the wrong patient) passes `hl7 validate` and is not sent: what is taken back is `D`."""
+- Waveforms are numeric arrays (NA) in an ordinary OBX, not the ORU^W01 of chapter 7: engines that take this
+  ORU^R01 take them too."""
 
 _IDENTITY: Final = f"""\
 - **MSH-10** is the study's code and a number, at most {MAX_CONTROL_ID} characters. The same content goes out
@@ -69,7 +70,11 @@ _IDENTITY: Final = f"""\
   stimulation sites, from {MAX_SITES + 1} its segments. `n.s.k` where a code occurs more than once under one
   `n.s`. Numbers are given when something first appears and never used for anything else.
 - **Withdrawn.** What was sent once and holds no longer is sent with `D` and without a value, in this and in
-  every later message."""
+  every later message.
+- **Posted to the wrong patient.** When a person says so, a message of its own names the wrong patient (PID)
+  and everything that was ever sent for that patient, under the same OBR-3, OBX-3 and OBX-4, with `W` and
+  without a value. The next message names the right patient, once it is known who, under a new OBR-3:
+  `{{study}}-2.{{n}}`, and `-3` for the patient after that. What is `W` stays so, whatever comes later."""
 
 _MEANINGS: Final = {
     Verdict.DELIVERED: "done",
@@ -99,6 +104,7 @@ def statement() -> str:
         ("Acknowledgement", _acknowledgement()),
         ("Transport", _transport()),
         ("Character sets", _character_sets()),
+        ("Waveforms", _waveforms()),
         ("Sizes", _sizes(found["final"])),
         ("Samples", _samples()),
         ("Deviations and limits", _DEVIATIONS),
@@ -230,10 +236,26 @@ were. Delimiters in text are escaped (`\\F\\ \\S\\ \\T\\ \\R\\ \\E\\`), control 
 Acknowledgements are read in any character set."""
 
 
+def _waveforms() -> str:
+    return f"""\
+With `waveforms = true` (default: {str(_DEFAULTS.waveforms).lower()}) each site that was recorded with its
+sweep has three more OBX under its OBX-4:
+
+- `WAVEFORM`, type NA: the values in microvolts, one component each, in order of time, negative up. Rounded
+  to a tenth of the smallest step the cart could record, or finer.
+- `WAVE-RATE` in Hz and `WAVE-START` in ms: value i (from 0) was recorded at
+  WAVE-START + i * 1000 / WAVE-RATE ms after the stimulus.
+
+A sweep of more than {MAX_SAMPLES} samples is thinned: each value is the mean of as many neighbouring samples
+as it takes, an NTE says how many, and WAVE-START is the middle of the first ones. The whole curve stays in
+the gateway."""
+
+
 def _sizes(final: bytes) -> str:
     return f"""\
 - The sample `final`, with five nerve studies, has {len(final)} bytes; most of it are the rules of the
   criteria sets.
+- A waveform has at most {MAX_SAMPLES} values, about 6 kB.
 - A nerve study has at most {MAX_SITES} stimulation sites; one with more is a dead letter.
 - An acknowledgement may have {MAX_ANSWER} bytes. `hl7 listen` takes messages of {MAX_BLOCK} bytes and
   {MAX_SEGMENTS} segments."""

@@ -105,7 +105,8 @@ class Decisions:
     def _retry(self, message: WaitingMessage) -> Decided:
         row = self._connection.execute(
             "SELECT payload = x'' AS empty, EXISTS (SELECT 1 FROM outbox later WHERE later.sink = outbox.sink"
-            " AND later.study = outbox.study AND later.id > outbox.id AND later.state = 'delivered'"
+            " AND later.study = outbox.study AND later.filing = outbox.filing AND later.id > outbox.id"
+            " AND later.state = 'delivered'"
             ") AS overtaken"
             " FROM outbox WHERE id = ?",
             (message.id,),
