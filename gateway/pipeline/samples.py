@@ -24,6 +24,7 @@ from gateway.domain.recording import (
 )
 from gateway.domain.study import Device, Order, Patient, Study, StudyHeader
 from gateway.pipeline.stages import Reference, assessment, examine
+from gateway.protocols import er7
 from gateway.protocols.numbering import Numbering
 from gateway.protocols.oru import MessageHeader, encode, encode_wrong_patient
 
@@ -155,6 +156,20 @@ _RECORDINGS: Final[Mapping[str, tuple[Recording, ...]]] = {
     "withdrawn": (*_MEDIAN[:1], _MEDIAN_AGAIN, *_REST),
     "waveform": (_WITH_SWEEP, _MEDIAN_AGAIN, *_REST),
 }
+
+
+_REPORTS: Final = ("interim", "final", "corrected")
+
+
+def kinds_of(message: bytes) -> tuple[str, ...]:
+    """The kinds whose samples a message of ours is like, in what it is built of."""
+    observed = er7.parse(message).all("OBX")
+    statuses = {entry.text(11) for entry in observed}
+    if "W" in statuses:
+        return ("wrong-patient",)
+    withdrawn = ("withdrawn",) if "D" in statuses else ()
+    waveform = ("waveform",) if any(entry.text(2) == "NA" for entry in observed) else ()
+    return (*_REPORTS, *withdrawn, *waveform)
 
 
 def samples(sender: MessageHeader, reference: Reference) -> dict[str, bytes]:

@@ -31,6 +31,7 @@ class House:
     driver: str = ""
     folder_driver: str = ""
     gateway: str = ""
+    validate: str = "never"  # a second or two of a process at each first start
     processes: list[asyncio.subprocess.Process] = field(default_factory=list)
 
     @property
@@ -61,6 +62,7 @@ class House:
             lines.append(f'[mqtt]\nurl = "mqtt://{self.broker}"')
         if self.engine:
             lines.append(f'[[hl7]]\nname = "engine"\nurl = "mllp://{self.engine}"\nack_timeout_s = 0.5')
+            lines.append(f'validate = "{self.validate}"')
         self.config.write_text("\n".join(lines))
 
     async def start(self, *arguments: str, log: str = "command.log") -> asyncio.subprocess.Process:

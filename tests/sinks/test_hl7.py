@@ -3,7 +3,7 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Self
@@ -158,9 +158,12 @@ def at(port: int, settings: HL7Settings = PATIENT) -> HL7Settings:
 
 @contextlib.asynccontextmanager
 async def delivering(
-    outbox: MemoryOutbox, port: int, settings: HL7Settings = PATIENT
+    outbox: MemoryOutbox,
+    port: int,
+    settings: HL7Settings = PATIENT,
+    check: Callable[[bytes], Awaitable[str | None]] | None = None,
 ) -> AsyncIterator[HL7Sink]:
-    sink = HL7Sink(at(port, settings), outbox, SystemClock())
+    sink = HL7Sink(at(port, settings), outbox, SystemClock(), check)
     running = asyncio.create_task(sink.run())
     try:
         yield sink
@@ -732,6 +735,18 @@ async def test_what_cannot_be_sent_is_set_aside_and_the_next_goes_on(outbox, rec
     outbox.store()
     async with delivering(outbox, receiver.port):
         await outbox.until("dead", "delivered")
+    assert arrived(receiver) == ["C-2"]
+
+
+async def test_what_must_not_be_sent_is_set_aside_with_its_reason_and_the_next_goes_on(outbox, receiver):
+    async def check(payload: bytes) -> str | None:
+        return "of a kind that breaks HL7" if b"|C-1|" in payload else None
+
+    outbox.store()
+    outbox.store()
+    async with delivering(outbox, receiver.port, check=check):
+        await outbox.until("dead", "delivered")
+    assert outbox.rows[0].told == "of a kind that breaks HL7"
     assert arrived(receiver) == ["C-2"]
 
 
