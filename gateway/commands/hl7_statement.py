@@ -13,7 +13,7 @@ from gateway.domain.criteria import Grade
 from gateway.domain.sensory import SensoryGrade
 from gateway.domain.support import Support
 from gateway.pipeline.samples import KINDS, samples
-from gateway.protocols.acknowledgement import POLICY, AckCode, RetryRule, Verdict
+from gateway.protocols.acknowledgement import MAX_TEXT, POLICY, AckCode, RetryRule, Verdict
 from gateway.protocols.er7 import MAX_SEGMENTS, CharacterSet
 from gateway.protocols.mllp import MAX_BLOCK
 from gateway.protocols.numbering import MAX_SITES
@@ -103,6 +103,7 @@ def statement() -> str:
         ("Units", _table(("UCUM", "Text"), ((f"`{unit}`", text) for unit, text in UNIT_TEXTS.items()))),
         ("Acknowledgement", _acknowledgement()),
         ("Transport", _transport()),
+        ("Validation", _validation()),
         ("Character sets", _character_sets()),
         ("Waveforms", _waveforms()),
         ("Sizes", _sizes(found["final"])),
@@ -213,7 +214,13 @@ def _rules(retry: RetryRule, backoff: Backoff) -> str:
 - One message is in flight at a time; a destination gets its messages in order.
 - An application acknowledgement with MSH-15 `AL` or `SU` gets a commit acknowledgement (CA).
 - `emg-gateway outbox` lists what was parked or refused, sends it again under the same MSH-10, gives it up,
-  and pauses a destination. A message that a later one of its study has overtaken is not sent again."""
+  and pauses a destination. A message that a later one of its study has overtaken is not sent again.
+- `emg-gateway replay` sends again what was acknowledged, to one engine that has lost it: the same bytes under
+  the same MSH-10, in their order, by control id, study or time. Nothing is sent without `--send`; who did it
+  and why stands in the ledger.
+- `emg-gateway ledger` shows each answer with the receiver's own words, which may name a patient: at most
+  {MAX_TEXT} characters, control characters escaped. They stand in the store and on that terminal; logs and
+  `outbox` have the code alone."""
 
 
 def _transport() -> str:
@@ -226,6 +233,25 @@ def _transport() -> str:
   keep-alive; nothing is sent on one that the engine has closed.
 - `connect_timeout_s`: {_DEFAULTS.connect_timeout_s:g} s. `messages_per_second` bounds how fast a backlog
   goes out; without it the engine's answers do."""
+
+
+_CHECKS: Final = {
+    "startup": "a sample of each kind of message, before the first goes out; what passed is remembered",
+    "always": "every message too, before it goes; a process for each, half a second or more",
+    "never": "nothing",
+}
+
+
+def _validation() -> str:
+    rows = ((f"`{name}`", text) for name, text in _CHECKS.items())
+    return f"""\
+Messages are checked against the structures of HL7 2.5.1 by hl7apy at its strict level, in a process beside
+the gateway that ends. `validate` says which; default `{_DEFAULTS.validate}`:
+
+{_table(("validate", "What is checked"), rows)}
+
+What fails is not sent: it is a dead letter with its reason, and the log names the kind (`hl7_kind_invalid`).
+`emg-gateway config check` checks the samples before anything runs, `hl7 validate` any file."""
 
 
 def _character_sets() -> str:
