@@ -80,7 +80,7 @@ class Validation:
 
     async def run(self) -> None:
         """Look at a sample of each kind for each destination, once; then wait to be cancelled."""
-        if not self._sampled.is_set():
+        if self._engines and not self._sampled.is_set():
             await self._look_at_samples()
             self._sampled.set()
         await asyncio.Event().wait()
@@ -100,7 +100,8 @@ class Validation:
             for kind, problem in self._failed[name].items():
                 fields = {"sink": name, "kind": kind, "reason": problem}
                 logger.error("hl7_kind_invalid", extra={"fields": fields})
-        await asyncio.to_thread(self._write_passed, [raw for raw in every if raw not in problems])
+        if new:
+            await asyncio.to_thread(self._write_passed, [raw for raw in every if raw not in problems])
 
     async def _samples(self, engine: Hl7Section) -> Mapping[str, bytes]:
         return await asyncio.to_thread(samples, destination(engine).header, self._reference)

@@ -250,7 +250,7 @@ def _value(value: Value | None) -> Field:
         case str():
             return er7.text(value)
         case Sweep():
-            return er7.components(*value.values)
+            return Field("^".join(value.values))  # digits: nothing to escape, and a thousand of them
         case _:
             return er7.number(value)
 
