@@ -3,9 +3,13 @@
 from dataclasses import replace
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from gateway.commands.hl7_validation import validate
 from gateway.domain.corrections import RecordingExcluded
-from gateway.domain.study import Patient, PatientStated
+from gateway.domain.recording import Side
+from gateway.domain.study import ExamEnded, Fact, Patient, PatientStated
 from gateway.pipeline.publication import Publication
 from gateway.protocols import er7
 from gateway.protocols.oru import MessageHeader
@@ -151,3 +155,33 @@ def test_the_same_statement_is_no_second_message() -> None:
     course = Course(publication=EVERYWHERE)
     course.after_all(OPENED, WRIST, END, RIGHT)
     assert not any(message.takes_back for message in course.after(RIGHT).messages)
+
+
+PATIENTS = [PatientStated(patient=Patient(id=name)) for name in ("P-2", "P-3")]
+steps = st.sampled_from(
+    [*PATIENTS, UNKNOWN, TAKEN_BACK, END, median("wrist", side=Side.LEFT), replace(SNAP, side=Side.LEFT)]
+)
+
+
+@settings(max_examples=60, deadline=None)  # whole examinations each
+@given(st.lists(steps, min_size=1, max_size=8))
+def test_whatever_is_said_no_patient_keeps_what_is_another_s(said: list[Fact]) -> None:
+    filed: dict[str, set[tuple[str, ...]]] = {}  # what each patient's chart holds, by OBR-3's stem
+    course = ended()
+    first = reports(course.after(ExamEnded(by="operator")))
+    assert first
+    for fact in [None, *said]:
+        for report in first if fact is None else reports(course.after(fact)):
+            stem = orders(report)[0].partition(".")[0]
+            chart = filed.setdefault(f"{patient(report)} {stem}", set())
+            for name, status in observations(report).items():
+                (chart.discard if status == "W" else chart.add)((stem, *name))
+        study = course.examination.study  # type: ignore[union-attr]  # there is one
+        wrong = {
+            chart
+            for chart, held in filed.items()
+            if held and not chart.startswith(f"{study.header.patient.id} ")
+        }
+        assert wrong == set()
+        if study.is_nobodys:
+            assert not any(filed.values())
