@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import logging
 import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib.metadata import version
@@ -23,7 +24,7 @@ import msgspec
 import gateway
 from gateway.daemon.config import Hl7Section
 from gateway.daemon.engines import destination
-from gateway.errors import Unavailable
+from gateway.errors import Temporary, Unavailable
 from gateway.pipeline.samples import kinds_of, samples
 from gateway.pipeline.stages import Reference
 from gateway.protocols.mllp import frame
@@ -39,6 +40,8 @@ _DEADLINE_S: Final = 30.0
 _NICENESS: Final = 5  # results come first
 _DEVIATIONS: Final = frozenset({"Missing required child PID.PID_3"})  # stated: no patient id is invented
 _CHECKED: Final = (0, 65)  # how the process ends when it has looked at everything
+
+_TOLD_TO_STOP: Final = (-signal.SIGTERM, -signal.SIGINT)
 
 Check = Callable[[bytes], Awaitable[str | None]]
 
@@ -142,7 +145,10 @@ class Validation:
 
 
 async def _output(command: Sequence[str], data: bytes, deadline_s: float) -> bytes:
-    """What `command` prints when it is given `data`; Unavailable when it hangs or breaks down."""
+    """What `command` prints when it is given `data`; Unavailable when it hangs or breaks down.
+
+    Temporary when it was told to stop, as a service manager tells all of a service: it is to be tried again.
+    """
     pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=nothing)
     try:
@@ -157,6 +163,8 @@ async def _output(command: Sequence[str], data: bytes, deadline_s: float) -> byt
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+    if process.returncode in _TOLD_TO_STOP:
+        raise Temporary("the process that checks messages was told to stop")
     if process.returncode not in _CHECKED:
         raise Unavailable(f"ended with {process.returncode}")
     return output

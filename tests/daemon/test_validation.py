@@ -14,6 +14,7 @@ import pytest
 from gateway.daemon.config import Hl7Section
 from gateway.daemon.engines import destination
 from gateway.daemon.validation import PASSED, Check, Validation
+from gateway.errors import Temporary
 from gateway.pipeline.samples import KINDS, kinds_of, samples
 from tests.factories import reference
 
@@ -114,6 +115,17 @@ async def test_a_check_that_hangs_or_breaks_is_told_and_holds_up_nothing(
         assert await reason(check, written(engine())["final"]) is None
     assert [event for event, _ in events(caplog)] == ["hl7_kinds_not_checked"]
     assert not (tmp_path / PASSED).exists()
+
+
+async def test_what_was_told_to_stop_lets_nothing_out_unlooked_at(tmp_path: Path) -> None:
+    stopped = (sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGTERM)")
+    validation = Validation([engine()], reference(), tmp_path, command=stopped)
+    with pytest.raises(Temporary, match="told to stop"):
+        await asyncio.wait_for(validation.run(), DEADLINE_S)
+    check = validation.check(engine())
+    assert check is not None
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(check(written(engine())["final"]), 0.05)  # type: ignore[arg-type]  # a coroutine
 
 
 async def test_stopping_kills_what_still_looks(tmp_path: Path) -> None:

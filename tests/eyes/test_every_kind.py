@@ -19,7 +19,7 @@ from gateway.domain.study import Order, Patient, StudyHeader
 from gateway.pipeline.samples import KINDS, samples
 from gateway.pipeline.stages import assessment, examine
 from gateway.protocols import er7
-from gateway.protocols.acknowledgement import COMMIT_AND_APPLICATION
+from gateway.protocols.acknowledgement import COMMIT_AND_APPLICATION, AckCode, acknowledge
 from gateway.protocols.er7 import CharacterSet
 from gateway.protocols.numbering import Numbering
 from gateway.protocols.oru import MessageHeader, encode, encode_wrong_patient
@@ -86,6 +86,8 @@ def every_message() -> dict[str, bytes]:
         assert list(tame) == list(KINDS)
         found |= {f"{kind} {character_set}": raw for kind, raw in tame.items()}
         found |= {f"nasty {kind} {character_set}": raw for kind, raw in nasty(character_set).items()}
+    (report, *_) = nasty("UNICODE UTF-8").values()
+    found["commit"] = acknowledge(er7.parse(report), AckCode.CA, created=NOW)  # of an application's answer
     return found
 
 
