@@ -13,7 +13,7 @@ from gateway.domain.criteria import Grade
 from gateway.domain.sensory import SensoryGrade
 from gateway.domain.support import Support
 from gateway.pipeline.samples import KINDS, samples
-from gateway.protocols.acknowledgement import POLICY, AckCode, RetryRule, Verdict
+from gateway.protocols.acknowledgement import MAX_TEXT, POLICY, AckCode, RetryRule, Verdict
 from gateway.protocols.er7 import MAX_SEGMENTS, CharacterSet
 from gateway.protocols.mllp import MAX_BLOCK
 from gateway.protocols.numbering import MAX_SITES
@@ -29,6 +29,7 @@ from gateway.protocols.observations import (
 from gateway.protocols.oru import MAX_CONTROL_ID, MessageHeader
 from gateway.protocols.oru_profile import PROFILE, STATUSES, MessageSegment
 from gateway.protocols.summary_remarks import REMARKS
+from gateway.protocols.sweeps import MAX_SAMPLES
 from gateway.sinks.backoff import Backoff
 from gateway.sinks.mllp_address import DEFAULT_PORT
 from gateway.sinks.mllp_link import MAX_ANSWER
@@ -57,8 +58,8 @@ is never sent; an empty field means that nothing is known, `""` is never sent.""
 _DEVIATIONS: Final = """\
 - PID-3 is required by the standard and is empty where the cart knows no patient id: none is invented.
 - PID-3 names no assigning authority: the cart does not know it. The engine adds it.
-- Waveforms are not sent over HL7.
-- `W` (posted to the wrong patient) passes `hl7 validate` and is not sent: what is taken back is `D`."""
+- Waveforms are numeric arrays (NA) in an ordinary OBX, not the ORU^W01 of chapter 7: engines that take this
+  ORU^R01 take them too."""
 
 _IDENTITY: Final = f"""\
 - **MSH-10** is the study's code and a number, at most {MAX_CONTROL_ID} characters. The same content goes out
@@ -70,7 +71,11 @@ _IDENTITY: Final = f"""\
   stimulation sites, from {MAX_SITES + 1} its segments. `n.s.k` where a code occurs more than once under one
   `n.s`. Numbers are given when something first appears and never used for anything else.
 - **Withdrawn.** What was sent once and holds no longer is sent with `D` and without a value, in this and in
-  every later message."""
+  every later message.
+- **Posted to the wrong patient.** When a person says so, a message of its own names the wrong patient (PID)
+  and everything that was ever sent for that patient, under the same OBR-3, OBX-3 and OBX-4, with `W` and
+  without a value. The next message names the right patient, once it is known who, under a new OBR-3:
+  `{{study}}-2.{{n}}`, and `-3` for the patient after that. What is `W` stays so, whatever comes later."""
 
 _MEANINGS: Final = {
     Verdict.DELIVERED: "done",
@@ -100,7 +105,9 @@ def statement() -> str:
         ("Units", _table(("UCUM", "Text"), ((f"`{unit}`", text) for unit, text in UNIT_TEXTS.items()))),
         ("Acknowledgement", _acknowledgement()),
         ("Transport", _transport()),
+        ("Validation", _validation()),
         ("Character sets", _character_sets()),
+        ("Waveforms", _waveforms()),
         ("Sizes", _sizes(found["final"])),
         ("Samples", _samples()),
         ("Deviations and limits", _DEVIATIONS),
@@ -218,7 +225,13 @@ def _rules(retry: RetryRule, backoff: Backoff) -> str:
 - One message is in flight at a time; a destination gets its messages in order.
 - An application acknowledgement with MSH-15 `AL` or `SU` gets a commit acknowledgement (CA).
 - `emg-gateway outbox` lists what was parked or refused, sends it again under the same MSH-10, gives it up,
-  and pauses a destination. A message that a later one of its study has overtaken is not sent again."""
+  and pauses a destination. A message that a later one of its study has overtaken is not sent again.
+- `emg-gateway replay` sends again what was acknowledged, to one engine that has lost it: the same bytes under
+  the same MSH-10, in their order, by control id, study or time. Nothing is sent without `--send`; who did it
+  and why stands in the ledger.
+- `emg-gateway ledger` shows each answer with the receiver's own words, which may name a patient: at most
+  {MAX_TEXT} characters, control characters escaped. They stand in the store and on that terminal; logs and
+  `outbox` have the code alone."""
 
 
 def _transport() -> str:
@@ -233,6 +246,25 @@ def _transport() -> str:
   goes out; without it the engine's answers do."""
 
 
+_CHECKS: Final = {
+    "startup": "a sample of each kind of message, before the first goes out; what passed is remembered",
+    "always": "every message too, before it goes; a process for each, half a second or more",
+    "never": "nothing",
+}
+
+
+def _validation() -> str:
+    rows = ((f"`{name}`", text) for name, text in _CHECKS.items())
+    return f"""\
+Messages are checked against the structures of HL7 2.5.1 by hl7apy at its strict level, in a process beside
+the gateway that ends. `validate` says which; default `{_DEFAULTS.validate}`:
+
+{_table(("validate", "What is checked"), rows)}
+
+What fails is not sent: it is a dead letter with its reason, and the log names the kind (`hl7_kind_invalid`).
+`emg-gateway config check` checks the samples before anything runs, `hl7 validate` any file."""
+
+
 def _character_sets() -> str:
     return f"""\
 `charset`: {_codes(get_args(CharacterSet))}; default `{_DEFAULTS.charset}`.
@@ -241,10 +273,26 @@ were. Delimiters in text are escaped (`\\F\\ \\S\\ \\T\\ \\R\\ \\E\\`), control 
 Acknowledgements are read in any character set."""
 
 
+def _waveforms() -> str:
+    return f"""\
+With `waveforms = true` (default: {str(_DEFAULTS.waveforms).lower()}) each site that was recorded with its
+sweep has three more OBX under its OBX-4:
+
+- `WAVEFORM`, type NA: the values in microvolts, one component each, in order of time, negative up. Rounded
+  to a tenth of the smallest step the cart could record, or finer.
+- `WAVE-RATE` in Hz and `WAVE-START` in ms: value i (from 0) was recorded at
+  WAVE-START + i * 1000 / WAVE-RATE ms after the stimulus.
+
+A sweep of more than {MAX_SAMPLES} samples is thinned: each value is the mean of as many neighbouring samples
+as it takes, an NTE says how many, and WAVE-START is the middle of the first ones. The whole curve stays in
+the gateway."""
+
+
 def _sizes(final: bytes) -> str:
     return f"""\
 - The sample `final`, with five nerve studies, has {len(final)} bytes; most of it are the rules of the
   criteria sets.
+- A waveform has at most {MAX_SAMPLES} values, about 6 kB.
 - A nerve study has at most {MAX_SITES} stimulation sites; one with more is a dead letter.
 - An acknowledgement may have {MAX_ANSWER} bytes. `hl7 listen` takes messages of {MAX_BLOCK} bytes and
   {MAX_SEGMENTS} segments."""

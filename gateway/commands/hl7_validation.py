@@ -42,7 +42,7 @@ def _values(message: er7.Message) -> Iterator[str]:
         if entry.name != "OBX":
             continue
         place = f"OBX {entry.text(3)} {entry.text(4)}".rstrip()
-        if entry.text(2) == "NM" and entry.raw(5) and not _NUMBER.fullmatch(entry.text(5)):
+        if not _is_numeric(entry):
             yield f"{place}: OBX-5 is not a number"
         if entry.text(3, component=3) != LOCAL:
             continue
@@ -52,6 +52,17 @@ def _values(message: er7.Message) -> Iterator[str]:
         if named in seen:
             yield f"{place}: the same OBX-3 and OBX-4 twice under one OBR-3"
         seen.add(named)
+
+
+def _is_numeric(entry: er7.Segment) -> bool:
+    """Whether OBX-5 is what NM or NA (values in rows) promises; empty, or of another type, it is too."""
+    kind, value, marks = entry.text(2), entry.raw(5), entry.delimiters
+    if kind not in ("NM", "NA") or not value:
+        return True
+    values = (
+        [value] if kind == "NM" else value.replace(marks.repetition, marks.component).split(marks.component)
+    )
+    return all(_NUMBER.fullmatch(marks.unescaped(number)) for number in values)
 
 
 def _structure(message: er7.Message) -> Iterator[str]:

@@ -26,6 +26,7 @@ _COMMANDS: Final = (
     "ledger",
     "mqtt",
     "outbox",
+    "replay",
     "run",
     "simulate",
     "store",

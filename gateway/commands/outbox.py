@@ -28,6 +28,9 @@ _TO: Final = click.option("--to", metavar="NAME", help="Only this destination.")
 _ALL: Final = click.option("--all", "everything", is_flag=True, help="Every message that was set aside.")
 _IDS: Final = click.argument("control_ids", nargs=-1, metavar="CONTROL_ID...")
 _STATES: Final = ("pending", "parked", "dead", "refused", "discarded")
+REASON: Final = click.option(
+    "--reason", required=True, metavar="TEXT", help="Why; kept in the ledger. Name no patient."
+)
 _LONGEST_REASON: Final = 200
 
 
@@ -40,7 +43,9 @@ def command() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Desk:
+class OutboxDesk:
+    """Where decisions are taken, and what there is to decide about."""
+
     decisions: Decisions
     destinations: tuple[str, ...]
 
@@ -55,11 +60,12 @@ class _Desk:
 
 
 @contextmanager
-def _desk(config: Path) -> Iterator[_Desk]:
+def outbox_desk(config: Path) -> Iterator[OutboxDesk]:
+    """The outbox of a configuration while the block runs."""
     settings = load(config)
     with visit(Path(settings.gateway.state_dir) / DATABASE) as opened:
         decisions = opened.decisions(by=operator(), clock=SystemClock())
-        yield _Desk(decisions, tuple(entry.name for entry in settings.hl7))
+        yield OutboxDesk(decisions, tuple(entry.name for entry in settings.hl7))
 
 
 @command.command("list")
@@ -71,7 +77,7 @@ def _desk(config: Path) -> Iterator[_Desk]:
 @_CONFIG
 def list_(states: Sequence[str], to: str | None, config: Path, *, as_json: bool) -> None:
     """List the messages that were set aside, the oldest first, then how each destination stands."""
-    with _desk(config) as desk:
+    with outbox_desk(config) as desk:
         found = desk.decisions.messages(states or ("parked", "dead"), to and desk.named(to))
         destinations = desk.decisions.destinations([to] if to else desk.destinations)
     for message in found:
@@ -112,7 +118,7 @@ def _stands(destination: DestinationState) -> str:
 def retry(control_ids: Sequence[str], to: str | None, config: Path, *, everything: bool) -> int:
     """Send messages that were set aside again, under the same control id."""
     _check_choice(control_ids, everything=everything)
-    with _desk(config) as desk:
+    with outbox_desk(config) as desk:
         decided = desk.decisions.retry(None if everything else control_ids, to and desk.named(to))
     return _told(decided, "pending again", everything=everything)
 
@@ -120,7 +126,7 @@ def retry(control_ids: Sequence[str], to: str | None, config: Path, *, everythin
 @command.command("discard")
 @_IDS
 @_ALL
-@click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the ledger. Name no patient.")
+@REASON
 @_TO
 @_CONFIG
 def discard(
@@ -128,12 +134,18 @@ def discard(
 ) -> int:
     """Give messages up for good; the results stay in the store and in the ledger."""
     _check_choice(control_ids, everything=everything)
+    reason = why(reason)
+    with outbox_desk(config) as desk:
+        decided = desk.decisions.discard(None if everything else control_ids, reason, to and desk.named(to))
+    return _told(decided, "discarded", everything=everything)
+
+
+def why(reason: str) -> str:
+    """The reason in one line; UsageError where it is none, or a story."""
     reason = " ".join(reason.split())
     if not 0 < len(reason) <= _LONGEST_REASON:
         raise UsageError(f"--reason: say why, in 1 to {_LONGEST_REASON} characters")
-    with _desk(config) as desk:
-        decided = desk.decisions.discard(None if everything else control_ids, reason, to and desk.named(to))
-    return _told(decided, "discarded", everything=everything)
+    return reason
 
 
 def _check_choice(control_ids: Sequence[str], *, everything: bool) -> None:
@@ -157,7 +169,7 @@ def _told(decided: Sequence[Decided], done: str, *, everything: bool) -> int:
 @_CONFIG
 def pause(name: str, config: Path) -> None:
     """Send nothing more to a destination; what is stored for it waits, also over a restart."""
-    with _desk(config) as desk:
+    with outbox_desk(config) as desk:
         new = desk.decisions.pause(desk.named(name))
     click.echo(f"{name}: {'paused' if new else 'paused already'}")
 
@@ -167,6 +179,6 @@ def pause(name: str, config: Path) -> None:
 @_CONFIG
 def resume(name: str, config: Path) -> None:
     """Send to a destination again, in order, what has gathered for it."""
-    with _desk(config) as desk:
+    with outbox_desk(config) as desk:
         was = desk.decisions.resume(desk.named(name))
     click.echo(f"{name}: {'resumed' if was else 'it was not paused'}")

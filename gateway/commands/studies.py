@@ -18,6 +18,7 @@ import msgspec
 from gateway.commands.analyze import assessed
 from gateway.commands.corrections import amend, exclude
 from gateway.commands.desk import CONFIG, ID, desk, left_out, noted, when
+from gateway.commands.patient import patient
 from gateway.commands.recordings import recordings
 from gateway.commands.statements import statements
 from gateway.commands.terminal import printable
@@ -44,7 +45,7 @@ def command() -> None:
     """
 
 
-for _correcting in (recordings, amend, exclude):
+for _correcting in (recordings, amend, exclude, patient):
     command.add_command(_correcting)
 
 

@@ -84,6 +84,8 @@ class Hl7Section(_Section, kw_only=True, frozen=True):
     url: str  # mllp://host:port, or mllps:// for TLS
     tls: TlsSection | None = None
     interim: bool = False  # a preliminary message after each nerve as well
+    waveforms: bool = False  # the sweeps too
+    validate: Literal["startup", "always", "never"] = "startup"  # against HL7's structures, beside the daemon
     ack_timeout_s: Seconds = 10.0
     ack_mode: Literal["original", "enhanced"] = "original"  # enhanced: MSH-15 asks for a commit, CA
     application_ack: Literal["AL", "NE"] = "NE"  # enhanced: MSH-16, whether AA follows on the connection

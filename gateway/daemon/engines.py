@@ -42,6 +42,7 @@ def destination(section: Hl7Section) -> Destination:
         receiving_facility=section.receiving_facility,
         asked=ORIGINAL if section.ack_mode == "original" else asked,
         character_set=section.charset,
+        waveforms=section.waveforms,
     )
     return Destination(sink=section.name, interim=section.interim, header=header)
 

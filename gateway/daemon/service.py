@@ -26,6 +26,7 @@ from gateway.daemon.notify import notify
 from gateway.daemon.reference import load_reference
 from gateway.daemon.supervision import keep_running
 from gateway.daemon.upkeep import policy, upkeep
+from gateway.daemon.validation import Validation
 from gateway.domain.limits import Limits
 from gateway.errors import ConfigError
 from gateway.pipeline.acknowledgements import Acknowledgements
@@ -71,6 +72,7 @@ class _Parts:
     outbox: Outbox
     runner: Runner
     screens: Mapping[str, Acknowledgements]
+    validation: Validation
 
 
 async def serve(settings: Settings, stop: asyncio.Event, ready: Callable[[], None] | None = None) -> None:
@@ -82,7 +84,8 @@ async def serve(settings: Settings, stop: asyncio.Event, ready: Callable[[], Non
     async with _broker(settings.mqtt) as mqtt, _database(settings) as database:
         parts = await _assemble(settings, reference, database)
         sinks = _sinks(parts, mqtt)
-        async with _running(_upkeep(parts, database), parts.clock), _running(sinks, parts.clock):
+        jobs = {**sinks, "validation": parts.validation.run}
+        async with _running(_upkeep(parts, database), parts.clock), _running(jobs, parts.clock):
             await parts.runner.recover()
             async with _running({"pipeline": parts.runner.run}, parts.clock):
                 await _first(parts.runner.recovered, stop)
@@ -190,6 +193,7 @@ async def _assemble(settings: Settings, reference: Reference, database: Database
         journal=journal,
         outbox=outbox,
         runner=runner,
+        validation=Validation(settings.hl7, reference, Path(settings.gateway.state_dir)),
         screens={cart: Acknowledgements(cart, journal, runner.deliver) for cart in sorted(carts)},
     )
 
@@ -198,7 +202,8 @@ def _sinks(parts: _Parts, mqtt: MqttSettings | None) -> dict[str, Job]:
     """One sink for each engine, and for each cart where there is a broker, by its name in the outbox."""
     jobs: dict[str, Job] = {}
     for entry in parts.settings.hl7:
-        jobs[entry.name] = HL7Sink(engine(entry), parts.outbox, parts.clock).run
+        check = parts.validation.check(entry)
+        jobs[entry.name] = HL7Sink(engine(entry), parts.outbox, parts.clock, check).run
     if mqtt is not None:
         for cart, screens in parts.screens.items():
             topics = prefix(parts.settings.gateway.site, cart)

@@ -5,11 +5,21 @@ where a later recording meets it.
 """
 
 from dataclasses import fields, replace
+from datetime import date
 from typing import Final, NamedTuple
 
 from gateway.domain.corrections import RecordingAmended, amended
 from gateway.domain.recording import NO_RESPONSE, Modality, Recording, Side
-from gateway.domain.study import ClinicalFacts, ClinicalStated, DetailStated, Statement, Study, completed
+from gateway.domain.study import (
+    ClinicalFacts,
+    ClinicalStated,
+    DetailStated,
+    Patient,
+    PatientStated,
+    Statement,
+    Study,
+    completed,
+)
 from gateway.errors import DataError
 
 
@@ -40,6 +50,8 @@ def check(statement: Statement) -> None:
         _check_detail(statement)
     elif isinstance(statement, RecordingAmended):
         _check_amendment(statement)
+    elif isinstance(statement, PatientStated) and statement.patient is not None:
+        _check_patient(statement.patient)
 
 
 def _check_clinical(statement: ClinicalStated) -> None:
@@ -69,6 +81,16 @@ def _check_amendment(statement: RecordingAmended) -> None:
     if bool(statement.changes) != (statement.reason is not None):
         raise DataError("an amendment has changes and a reason, or neither", "reason")
     amended(_ANY, statement.changes)
+
+
+def _check_patient(patient: Patient) -> None:
+    if patient.id is None and patient != Patient():
+        raise DataError("a patient of whom something is known has an id", "id")
+    if patient.birth_date is not None:
+        try:
+            date.fromisoformat(patient.birth_date)
+        except ValueError as error:
+            raise DataError("must be a day, such as 1971-03-05", "birth_date") from error
 
 
 def said_already(study: Study, statement: Statement) -> bool:

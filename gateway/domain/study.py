@@ -172,7 +172,17 @@ class AlertAcknowledged:
     time: str
 
 
-Statement = ClinicalStated | DetailStated | ActionDeclined | Correction
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatientStated:
+    """An operator says whose the study is in truth; None: it is the cart's patient's after all.
+
+    A `Patient` without an id says that it is another's, and that nobody knows yet whose.
+    """
+
+    patient: Patient | None
+
+
+Statement = ClinicalStated | DetailStated | ActionDeclined | PatientStated | Correction
 Fact = StudyOpened | Recording | ExamEnded | Statement | AlertAcknowledged
 
 
@@ -182,6 +192,8 @@ class Study:
 
     `details` stand in the order they were stated; `declined` holds the reason by action, `amended` and
     `excluded` the last word by the identity of a recording. `recordings` are as the cart sent them.
+    `header.patient` is whom the study belongs to; where an operator said so, `patient_sent` is whom the cart
+    named. `filing` counts, from 1, under how many patients it was filed.
     """
 
     header: StudyHeader
@@ -191,6 +203,13 @@ class Study:
     declined: Mapping[str, DeclineReason] = field(default_factory=dict)
     amended: Mapping[str, RecordingAmended] = field(default_factory=dict)
     excluded: Mapping[str, ExcludeReason] = field(default_factory=dict)
+    patient_sent: Patient | None = None
+    filing: int = 1
+
+    @property
+    def is_nobodys(self) -> bool:
+        """Whether it is not the cart's patient's, and nobody said whose: nothing of it may be filed."""
+        return self.patient_sent is not None and self.header.patient.id is None
 
     def corrected(self, recording: Recording) -> Recording:
         """One of the recordings as it was amended."""
@@ -221,19 +240,43 @@ class Study:
         if isinstance(fact, Recording):
             return replace(self, recordings=(*self.recordings, fact), ended=False)
         if isinstance(fact, StudyOpened):
-            return replace(self, header=self.header.with_later(fact.header))
+            return _told_by_cart(self, fact.header)
         if isinstance(fact, ClinicalStated):
             return replace(self, header=replace(self.header, clinical=_stated(self.header.clinical, fact)))
         if isinstance(fact, DetailStated):
             return replace(self, details=(*self.details, fact))
         if isinstance(fact, ActionDeclined):
             return replace(self, declined=_last_word(self.declined, fact.action, fact.reason))
+        if isinstance(fact, PatientStated):
+            return _filed(self, fact.patient)
         if isinstance(fact, RecordingAmended):
             word = fact if fact.changes else None
             return replace(self, amended=_last_word(self.amended, fact.identity, word))
         if isinstance(fact, RecordingExcluded):
             return replace(self, excluded=_last_word(self.excluded, fact.identity, fact.reason))
         return replace(self, ended=True) if isinstance(fact, ExamEnded) else self
+
+
+def _told_by_cart(study: Study, later: StudyHeader) -> Study:
+    """The study after another header; what an operator said of its patient stands."""
+    if study.patient_sent is None:
+        return replace(study, header=study.header.with_later(later))
+    sent = replace(study.header, patient=study.patient_sent).with_later(later)
+    return replace(study, header=replace(sent, patient=study.header.patient), patient_sent=sent.patient)
+
+
+def _filed(study: Study, stated: Patient | None) -> Study:
+    """The study under the patient an operator stated, or again (None) under the cart's."""
+    sent = study.header.patient if study.patient_sent is None else study.patient_sent
+    patient = sent if stated is None else stated
+    if patient == study.header.patient:
+        return study
+    return replace(
+        study,
+        header=replace(study.header, patient=patient),
+        patient_sent=None if stated is None else sent,
+        filing=study.filing + 1,
+    )
 
 
 _Word = TypeVar("_Word")

@@ -31,12 +31,14 @@ from gateway.domain.study import (
     DetailStated,
     ExamEnded,
     Fact,
+    Patient,
+    PatientStated,
     Statement,
     StudyOpened,
 )
 from gateway.errors import DataError
 from gateway.formats.study_json import decode_header, header_object
-from gateway.formats.study_shapes import ClinicalShape, shaped
+from gateway.formats.study_shapes import ClinicalShape, PatientShape, shaped
 from gateway.formats.thinned_json import decode_journaled, journaled_object
 
 Kind = Literal[
@@ -48,6 +50,7 @@ Kind = Literal[
     "declined",
     "amended",
     "excluded",
+    "patient",
     "acknowledged",
 ]
 
@@ -94,6 +97,12 @@ class _RecordingExcludedShape(_Strict):
     reason: ExcludeReason | None
 
 
+class _PatientStatedShape(_Strict):
+    """Null: the cart's patient; an object without an id: nobody knows whose."""
+
+    patient: PatientShape | None
+
+
 class _AlertAcknowledgedShape(_Strict):
     alert_id: str
     by: str
@@ -120,6 +129,9 @@ def encode(fact: Fact) -> tuple[Kind, bytes]:
             return "amended", msgspec.json.encode(named | dict(fact.changes))
         case RecordingExcluded():
             return "excluded", msgspec.json.encode(asdict(fact))
+        case PatientStated(patient=patient):
+            stated = None if patient is None else PatientShape(**asdict(patient))
+            return "patient", msgspec.json.encode(_PatientStatedShape(patient=stated))
         case AlertAcknowledged():
             return "acknowledged", msgspec.json.encode(asdict(fact))
     return "declined", msgspec.json.encode(asdict(fact))
@@ -134,7 +146,7 @@ def decode(kind: str, body: bytes) -> Fact:
             return decode_journaled(body)
         case "ended":
             return _ended(body)
-        case "clinical" | "detail" | "declined" | "amended" | "excluded":
+        case "clinical" | "detail" | "declined" | "amended" | "excluded" | "patient":
             statement = _STATEMENTS[kind](body)
             check(statement)
             return statement
@@ -179,10 +191,16 @@ def _excluded(body: bytes) -> RecordingExcluded:
     return RecordingExcluded(**msgspec.structs.asdict(shaped(body, _RecordingExcludedShape)))
 
 
+def _patient(body: bytes) -> PatientStated:
+    stated = shaped(body, _PatientStatedShape).patient
+    return PatientStated(patient=None if stated is None else Patient(**msgspec.structs.asdict(stated)))
+
+
 _STATEMENTS: Final[Mapping[str, Callable[[bytes], Statement]]] = {
     "clinical": _clinical,
     "detail": _detail,
     "declined": _declined,
     "amended": _amended,
     "excluded": _excluded,
+    "patient": _patient,
 }

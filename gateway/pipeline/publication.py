@@ -13,12 +13,12 @@ from gateway.domain.assessment import Assessment
 from gateway.domain.corrections import Correction
 from gateway.domain.recording import Recording
 from gateway.domain.sites import Evoked
-from gateway.domain.study import AlertAcknowledged, Study, StudyOpened, completed
+from gateway.domain.study import AlertAcknowledged, PatientStated, Study, StudyOpened, completed
 from gateway.errors import DataError
 from gateway.pipeline.stages import Examination, Reference, assessment
 from gateway.protocols.alerts import Alert, Seen, acknowledged, alert_from, leaving, stored_alert
 from gateway.protocols.numbering import Numbering
-from gateway.protocols.oru import MessageHeader, encode, refusal
+from gateway.protocols.oru import MessageHeader, encode, encode_wrong_patient, filler, refusal
 from gateway.protocols.telemetry import (
     TelemetryEvent,
     alert_events,
@@ -85,8 +85,12 @@ def results(
     """What follows from `fact`, which turned `before` into `after`, and what has been said then."""
     current = assessment(after, reference)
     reported = bool(said.numbering.studies)
+    taken_back = _taken_back(publication, fact, before, after, said.numbering, now)
+    if before is not None and before.study.filing != after.study.filing:
+        said = replace(said, numbering=Numbering())
     wanting = [entry for entry in publication.destinations if _wants(entry, fact, before, after, reported)]
-    messages = tuple(_message(entry, fact, current, said.numbering, reference, now) for entry in wanting)
+    filing = after.study.filing
+    messages = tuple(_message(e, fact, current, said.numbering, reference, now, filing) for e in wanting)
     numbering = _extended(said.numbering, current, reference) if wanting else said.numbering
     events: tuple[TelemetryEvent, ...] = ()
     alerts = said.alerts
@@ -97,7 +101,7 @@ def results(
     clear_at = now + publication.clear_after if after.study.ended else None
     then = Said(numbering=numbering, alerts=leaving(alerts, now), clear_at=clear_at)
     found = _stored(fact.code, then, publication.events_sink(fact.cart), events)
-    return replace(found, fact_id=fact.id, messages=messages), then
+    return replace(found, fact_id=fact.id, messages=(*taken_back, *messages)), then
 
 
 def seen(
@@ -179,13 +183,13 @@ def _wants(
     """Every engine wants the end and what changes after it; only some want the end of a nerve study.
 
     What an operator states before the end goes with the next of these, after it with a message of its own. A
-    correction does not wait where a nerve study was reported before the end.
+    correction does not wait where a nerve study was reported before the end. Nobody is sent what is nobody's.
     """
-    if before is None:
+    if before is None or after.study.is_nobodys:
         return False
     if after.study.ended:
         return not isinstance(fact.fact, StudyOpened) or _reads_otherwise(before.study, after.study)
-    if destination.interim and isinstance(fact.fact, Correction):
+    if destination.interim and isinstance(fact.fact, Correction | PatientStated):
         return reported
     if not destination.interim or not isinstance(fact.fact, Recording):
         return False
@@ -201,6 +205,39 @@ def _nerve_study(recording: Recording) -> tuple[str, ...]:
     return recording.modality, recording.nerve, recording.side, recording.recording_site
 
 
+def _taken_back(
+    publication: Publication,
+    fact: JournaledFact,
+    before: Examination | None,
+    after: Examination,
+    numbering: Numbering,
+    now: datetime,
+) -> tuple[Message, ...]:
+    """For each engine what takes everything from the patient the study was filed for, where it is no more."""
+    if before is None or before.study.filing == after.study.filing or not numbering.observations:
+        return ()
+    header, filing = before.study.header, before.study.filing
+    control_id = f"{fact.code}-{fact.id}W"
+    return tuple(
+        Message(
+            sink=destination.sink,
+            control_id=control_id,
+            payload=encode_wrong_patient(
+                header,
+                study_code=filler(fact.code, filing),
+                control_id=control_id,
+                sender=destination.header,
+                created=now,
+                numbering=numbering,
+            ),
+            refused=refusal(header, destination.header),
+            filing=filing,
+            takes_back=True,
+        )
+        for destination in publication.destinations
+    )
+
+
 def _message(
     destination: Destination,
     fact: JournaledFact,
@@ -208,12 +245,13 @@ def _message(
     numbering: Numbering,
     reference: Reference,
     now: datetime,
+    filing: int,
 ) -> Message:
     control_id = f"{fact.code}-{fact.id}"
     try:
         payload = encode(
             current,
-            study_code=fact.code,
+            study_code=filler(fact.code, filing),
             control_id=control_id,
             sender=destination.header,
             created=now,
@@ -221,9 +259,13 @@ def _message(
             anatomy=reference.anatomy,
         )
     except DataError as error:  # the screens still hear of it, and a person of this
-        return Message(sink=destination.sink, control_id=control_id, payload=b"", dead=str(error))
+        return Message(
+            sink=destination.sink, control_id=control_id, payload=b"", dead=str(error), filing=filing
+        )
     refused = refusal(current.header, destination.header)
-    return Message(sink=destination.sink, control_id=control_id, payload=payload, refused=refused)
+    return Message(
+        sink=destination.sink, control_id=control_id, payload=payload, refused=refused, filing=filing
+    )
 
 
 def _extended(numbering: Numbering, current: Assessment, reference: Reference) -> Numbering:

@@ -9,6 +9,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import numpy as np
+
 from gateway.domain.recording import (
     NO_RESPONSE,
     Modality,
@@ -18,11 +20,13 @@ from gateway.domain.recording import (
     SensoryMarks,
     Side,
     Stimulus,
+    Waveform,
 )
 from gateway.domain.study import Device, Order, Patient, Study, StudyHeader
 from gateway.pipeline.stages import Reference, assessment, examine
+from gateway.protocols import er7
 from gateway.protocols.numbering import Numbering
-from gateway.protocols.oru import MessageHeader, encode
+from gateway.protocols.oru import MessageHeader, encode, encode_wrong_patient
 
 _CODE: Final = "SAMPLE22"
 _ENDED: Final = datetime(2026, 11, 2, 9, 40, tzinfo=UTC)
@@ -79,6 +83,62 @@ _REST: Final = (
     _recording("median", "digit_2", "wrist", _snap(2.6, 3.3, 24.0), distance_mm=140.0),
     _recording("ulnar", "digit_5", "wrist", _snap(2.4, 3.1, 6.0), distance_mm=140.0),
 )
+# 12 ms at 5 kHz in steps of 10 uV: the CMAP of the wrist, drawn by hand.
+_SWEEP: Final = Waveform(
+    sampling_rate_hz=5000.0,
+    start_ms=0.0,
+    microvolts_per_count=10.0,
+    samples=np.array(
+        [0] * 17
+        + [
+            90,
+            310,
+            560,
+            750,
+            860,
+            900,
+            880,
+            820,
+            740,
+            650,
+            560,
+            470,
+            380,
+            300,
+            230,
+            170,
+            120,
+            80,
+            50,
+            20,
+            0,
+            -60,
+            -140,
+            -210,
+            -250,
+            -270,
+            -260,
+            -230,
+            -190,
+            -150,
+            -120,
+            -90,
+            -70,
+            -50,
+            -35,
+            -25,
+            -15,
+            -10,
+            -5,
+            0,
+            0,
+            0,
+            0,
+        ],
+        dtype=np.int32,
+    ),
+)
+_WITH_SWEEP: Final = replace(_MEDIAN[0], waveform=_SWEEP)
 
 # What each kind tells, in the order they would follow one another; the conformance statement prints it.
 KINDS: Final[Mapping[str, str]] = {
@@ -86,13 +146,30 @@ KINDS: Final[Mapping[str, str]] = {
     "final": "the examination has ended: a block, a finding in doubt, no response, normal and abnormal SNAPs",
     "corrected": "the median nerve was stimulated again after the end: the block is gone, its numbers stay",
     "withdrawn": "the ulnar motor recordings were taken back: what was said of them is withdrawn (`D`)",
+    "waveform": "the sweep of the wrist came too (destinations with `waveforms = true`)",
+    "wrong-patient": "the study is another patient's: all of it is taken from this one (`W`)",
 }
 _RECORDINGS: Final[Mapping[str, tuple[Recording, ...]]] = {
     "interim": _MEDIAN,
     "final": (*_MEDIAN, *_ULNAR, *_REST),
     "corrected": (*_MEDIAN[:1], _MEDIAN_AGAIN, *_ULNAR, *_REST),
     "withdrawn": (*_MEDIAN[:1], _MEDIAN_AGAIN, *_REST),
+    "waveform": (_WITH_SWEEP, _MEDIAN_AGAIN, *_REST),
 }
+
+
+_REPORTS: Final = ("interim", "final", "corrected")
+
+
+def kinds_of(message: bytes) -> tuple[str, ...]:
+    """The kinds whose samples a message of ours is like, in what it is built of."""
+    observed = er7.parse(message).all("OBX")
+    statuses = {entry.text(11) for entry in observed}
+    if "W" in statuses:
+        return ("wrong-patient",)
+    withdrawn = ("withdrawn",) if "D" in statuses else ()
+    waveform = ("waveform",) if any(entry.text(2) == "NA" for entry in observed) else ()
+    return (*_REPORTS, *withdrawn, *waveform)
 
 
 def samples(sender: MessageHeader, reference: Reference) -> dict[str, bytes]:
@@ -107,10 +184,18 @@ def samples(sender: MessageHeader, reference: Reference) -> dict[str, bytes]:
             current,
             study_code=_CODE,
             control_id=f"{_CODE}-{number}",
-            sender=training,
+            sender=replace(training, waveforms=kind == "waveform"),
             created=_ENDED + timedelta(minutes=number),
             numbering=numbering,
             anatomy=reference.anatomy,
         )
         numbering = numbering.extended(current, reference.anatomy)
+    found["wrong-patient"] = encode_wrong_patient(
+        _HEADER,
+        study_code=_CODE,
+        control_id=f"{_CODE}-{len(KINDS)}W",
+        sender=training,
+        created=_ENDED + timedelta(minutes=len(KINDS)),
+        numbering=numbering,
+    )
     return found

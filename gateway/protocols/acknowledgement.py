@@ -13,7 +13,7 @@ from typing import Final, Literal
 from gateway.errors import DataError
 from gateway.protocols import er7
 
-_MAX_TEXT: Final = 500  # of the receiver's own words, kept as the reason
+MAX_TEXT: Final = 500  # of the receiver's own words, kept as the reason
 _MAX_CONTROL_ID: Final = 20  # HL7 2.5.1, 2.15.9.10
 _COMMIT_ON_SUCCESS: Final = ("AL", "SU")  # HL7 table 0155: always, successful completion only
 _COMMIT_BLOCKS: Final = (b"\x06", b"\x15")  # MLLP release 2: commit acknowledgement, negative acknowledgement
@@ -125,7 +125,7 @@ def parse(block: bytes) -> Acknowledgement:
     except ValueError as error:
         raise DataError("not one of AA AE AR CA CE CR", "MSA-1") from error
     words = msa.text(3) or _error_text(message)
-    return Acknowledgement(code=code, control_id=msa.text(2), text=" ".join(words.split())[:_MAX_TEXT])
+    return Acknowledgement(code=code, control_id=msa.text(2), text=" ".join(words.split())[:MAX_TEXT])
 
 
 def commit_asked_by(block: bytes, *, created: datetime) -> bytes | None:

@@ -29,6 +29,7 @@ UNIT_TEXTS: Final[Mapping[str, str]] = {  # UCUM
     "mA": "milliampere",
     "mm": "millimetre",
     "Cel": "degree Celsius",
+    "Hz": "hertz",
 }
 
 
@@ -53,15 +54,19 @@ class Place(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservationCode:
-    """One code: what OBX-3, OBX-2 and OBX-6 say of it; `repeats` gives its OBX-4 a third part."""
+    """One code: what OBX-3, OBX-2 and OBX-6 say of it; `repeats` gives its OBX-4 a third part.
+
+    One of a `waveform` goes only to those who want waveforms.
+    """
 
     code: str
     text: str
-    type: Literal["NM", "CWE", "ST"]
+    type: Literal["NM", "CWE", "ST", "NA"]
     places: tuple[Place, ...]
     unit: str = ""
     loinc: Coded | None = None
     repeats: bool = False
+    waveform: bool = False
 
 
 def _measured(quantity: quantities.Quantity) -> ObservationCode:
@@ -82,6 +87,10 @@ def _number(code: str, text: str, unit: str, place: Place) -> ObservationCode:
 
 def _coded(code: str, text: str, place: Place, *, repeats: bool = False) -> ObservationCode:
     return ObservationCode(code=code, text=text, type="CWE", places=(place,), repeats=repeats)
+
+
+def _of_waveform(code: str, text: str, unit: str, kind: Literal["NM", "NA"] = "NM") -> ObservationCode:
+    return ObservationCode(code=code, text=text, type=kind, places=(Place.SITE,), unit=unit, waveform=True)
 
 
 def _string(code: str, text: str, place: Place) -> ObservationCode:
@@ -107,6 +116,9 @@ _TABLE: Final = (
     *(_measured(quantity) for quantity in quantities.SENSORY),
     _number("SCV", "Sensory conduction velocity", "m/s", Place.SITE),
     _coded("SENS-RESULT", "Sensory result against the reference limits", Place.SITE),
+    _of_waveform("WAVEFORM", "Sweep, negative up", "uV", "NA"),
+    _of_waveform("WAVE-RATE", "Values of the sweep per second", "Hz"),
+    _of_waveform("WAVE-START", "Time of the sweep's first value after the stimulus", "ms"),
     _string("SEGMENT", "Segment, distal to proximal site", Place.SEGMENT),
     _number("MCV", "Motor conduction velocity", "m/s", Place.SEGMENT),
     _number("AMP-RATIO", "CMAP amplitude ratio, proximal to distal", "1", Place.SEGMENT),

@@ -1,8 +1,8 @@
 """HL7 2.5.1 ORU^R01^ORU_R01: an assessment as one message, byte for byte the same each time.
 
 MSH, PID, then an OBR for the summary (n = 0) and one for each nerve study, each followed by its OBX. Every
-result is preliminary (P), not obtainable (X) or withdrawn (D); no code here can send a final one. Reasons,
-caveats and thresholds stand in NTE behind the OBX they explain.
+result is preliminary (P), not obtainable (X), withdrawn (D) or posted to the wrong patient (W); no code here
+can send a final one. Reasons, caveats and thresholds stand in NTE behind the OBX they explain.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,6 +28,7 @@ from gateway.protocols.observations import (
     Coded,
 )
 from gateway.protocols.results import Observation, StudyKey, StudyResults, Value, results
+from gateway.protocols.sweeps import Sweep
 
 VERSION: Final = "2.5.1"
 MAX_CONTROL_ID: Final = 20  # HL7 2.5.1, 2.15.9.10
@@ -36,7 +37,7 @@ _FILLER_COMMENT: Final = "L"  # HL7 table 0105
 _REMARK: Final = ("RE", "Remark", "HL70364")
 _NAME_UNKNOWN: Final = ("", "", "", "", "", "", "U")  # PID-5 is required; name type "unspecified", table 0200
 
-ResultStatus = Literal["P", "X", "D"]  # HL7 table 0085
+ResultStatus = Literal["P", "X", "D", "W"]  # HL7 table 0085
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,7 @@ class MessageHeader:
     processing_id: Literal["P", "T"] | None = None
     asked: Asked = ORIGINAL  # MSH-15 and MSH-16
     character_set: CharacterSet = er7.UTF_8  # MSH-18
+    waveforms: bool = False  # whether sweeps are sent too
 
 
 def refusal(header: StudyHeader, sender: MessageHeader) -> str | None:
@@ -57,6 +59,14 @@ def refusal(header: StudyHeader, sender: MessageHeader) -> str | None:
     if header.simulated and sender.processing_id == "P":
         return "simulated data is not sent to a destination with processing_id P"
     return None
+
+
+def filler(study_code: str, filing: int) -> str:
+    """The stem of OBR-3: the study's code; another for each further patient the study was filed for.
+
+    What was posted to the wrong patient stays so under its numbers, whatever is said of the right one.
+    """
+    return study_code if filing == 1 else f"{study_code}-{filing}"
 
 
 def encode(
@@ -79,13 +89,39 @@ def encode(
     header = assessment.header
     numbers = numbering.extended(assessment, anatomy)
     report = {numbers.n(study.key): study for study in results(assessment, anatomy)}
+    segments = [_msh(sender, control_id, created, simulated=header.simulated), *_pid(header.patient)]
+    for set_id, (n, key) in enumerate(_subjects(numbers), start=1):
+        segments.append(_obr(set_id, f"{study_code}.{n}", key, header, created))
+        segments += _observations(n, report.get(n), numbers, waveforms=sender.waveforms)
+    return _written(segments, sender.character_set)
+
+
+def encode_wrong_patient(
+    header: StudyHeader,
+    *,
+    study_code: str,
+    control_id: str,
+    sender: MessageHeader,
+    created: datetime,
+    numbering: Numbering,
+) -> bytes:
+    """The message that takes back, as posted to the wrong patient, all that was ever said under `numbering`.
+
+    `header` is the one it was said under: the patient to take it from. Else as `encode`.
+    """
+    segments = [_msh(sender, control_id, created, simulated=header.simulated), *_pid(header.patient)]
+    for set_id, (n, key) in enumerate(_subjects(numbering), start=1):
+        segments.append(_obr(set_id, f"{study_code}.{n}", key, header, created))
+        gone = _wanted(numbering.withdrawn(n, frozenset()), waveforms=sender.waveforms)
+        segments += _taken_back(gone, numbering, "W")
+    return _written(segments, sender.character_set)
+
+
+def _subjects(numbers: Numbering) -> list[tuple[int, StudyKey | None]]:
+    """What stands in an OBR of its own, by its number: the summary, then every nerve study."""
     subjects: dict[int, StudyKey | None] = {SUMMARY: None}
     subjects |= {n: key for key, n in numbers.studies.items()}
-    segments = [_msh(sender, control_id, created, simulated=header.simulated), *_pid(header.patient)]
-    for set_id, (n, key) in enumerate(sorted(subjects.items(), key=itemgetter(0)), start=1):
-        segments.append(_obr(set_id, f"{study_code}.{n}", key, header, created))
-        segments += _observations(n, report.get(n), numbers)
-    return _written(segments, sender.character_set)
+    return sorted(subjects.items(), key=itemgetter(0))
 
 
 def _written(segments: list[str], character_set: CharacterSet) -> bytes:
@@ -149,19 +185,35 @@ def _obr(set_id: int, filler: str, key: StudyKey | None, header: StudyHeader, cr
     )
 
 
-def _observations(n: int, study: StudyResults | None, numbers: Numbering) -> Iterator[str]:
+def _wanted(keys: Iterable[ObservationKey], *, waveforms: bool) -> Iterator[ObservationKey]:
+    """Those of `keys` that a destination is sent."""
+    return (key for key in keys if waveforms or not CODES[key.code].waveform)
+
+
+def _observations(
+    n: int, study: StudyResults | None, numbers: Numbering, *, waveforms: bool
+) -> Iterator[str]:
     """The OBX and NTE of one OBR: what is reported, then what was reported once and is withdrawn."""
     present: dict[ObservationKey, Observation] = {}
     for group in study.groups if study else ():
         s = numbers.s(n, group.key)
         present |= {ObservationKey(n, s, entry.code, entry.item): entry for entry in group.observations}
     set_id = 0
-    for set_id, (key, entry) in enumerate(present.items(), start=1):
-        yield _obx(set_id, key, numbers, _content(entry))
-        yield from _notes(entry.remarks)
-    for gone in numbers.withdrawn(n, present.keys()):
-        set_id += 1
-        yield _obx(set_id, gone, numbers, _withdrawal(gone))
+    for set_id, key in enumerate(_wanted(present, waveforms=waveforms), start=1):
+        yield _obx(set_id, key, numbers, _content(present[key]))
+        yield from _notes(present[key].remarks)
+    gone = _wanted(numbers.withdrawn(n, present.keys()), waveforms=waveforms)
+    yield from _taken_back(gone, numbers, "D", set_id + 1)
+
+
+def _taken_back(
+    gone: Iterable[ObservationKey], numbers: Numbering, status: ResultStatus, start: int = 1
+) -> Iterator[str]:
+    """The OBX of what was reported once, without its value."""
+    for set_id, key in enumerate(gone, start):
+        # A grade is told from another by its set alone, which stands in OBX-17.
+        method = _coded(Coded(key.item)) if key.code == "CB-GRADE" else Field("")
+        yield _obx(set_id, key, numbers, {11: er7.text(status), 17: method})
 
 
 def _obx(set_id: int, key: ObservationKey, numbers: Numbering, content: Mapping[int, Field]) -> str:
@@ -189,13 +241,6 @@ def _content(entry: Observation) -> dict[int, Field]:
     }
 
 
-def _withdrawal(key: ObservationKey) -> dict[int, Field]:
-    status: ResultStatus = "D"
-    # A grade is told from another by its set alone, which stands in OBX-17.
-    method = _coded(Coded(key.item)) if key.code == "CB-GRADE" else Field("")
-    return {11: er7.text(status), 17: method}
-
-
 def _value(value: Value | None) -> Field:
     match value:
         case None:
@@ -204,6 +249,8 @@ def _value(value: Value | None) -> Field:
             return _coded(value)
         case str():
             return er7.text(value)
+        case Sweep():
+            return Field("^".join(value.values))  # digits: nothing to escape, and a thousand of them
         case _:
             return er7.number(value)
 

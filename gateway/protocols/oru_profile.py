@@ -62,7 +62,7 @@ _PID: Final = (
 _OBR: Final = (
     SegmentField(1, "Set ID - OBR", "SI", "R", "from 1"),
     SegmentField(2, "Placer Order Number", "EI", "RE", "the order, where the cart knows it"),
-    SegmentField(3, "Filler Order Number", "EI", "R", "`{study}.{n}`: the study's code, 0 for the summary"),
+    SegmentField(3, "Filler Order Number", "EI", "R", "`{study}.{n}`, or `{study}-{f}.{n}`; see below"),
     SegmentField(4, "Universal Service Identifier", "CE", "R", "see below"),
     SegmentField(7, "Observation Date/Time", "TS", "RE", "when the examination was made"),
     SegmentField(20, "Filler Field 1", "ST", "R", "the study's id on the cart"),
@@ -72,14 +72,14 @@ _OBR: Final = (
 )
 _OBX: Final = (
     SegmentField(1, "Set ID - OBX", "SI", "R", "from 1 in each OBR"),
-    SegmentField(2, "Value Type", "ID", "R", "`NM` `CWE` `ST`", "0125"),
+    SegmentField(2, "Value Type", "ID", "R", "`NM` `CWE` `ST`, `NA` for waveforms", "0125"),
     SegmentField(3, "Observation Identifier", "CE", "R", "see below"),
     SegmentField(4, "Observation Sub-ID", "ST", "R", "`n.s` or `n.s.k`; given once and never again"),
-    SegmentField(5, "Observation Value", "varies", "C", "empty with `X` and `D`"),
-    SegmentField(6, "Units", "CE", "C", "UCUM, where the code has a unit; empty with `D`"),
+    SegmentField(5, "Observation Value", "varies", "C", "empty with `X`, `D` and `W`"),
+    SegmentField(6, "Units", "CE", "C", "UCUM, where the code has a unit; empty with `D` and `W`"),
     SegmentField(7, "References Range", "ST", "RE", "`>=10` or `<=4`, where a limit was applied"),
     SegmentField(8, "Abnormal Flags", "IS", "RE", "`N` `L` `H` `A`", "0078"),
-    SegmentField(11, "Observation Result Status", "ID", "R", "`P` `X` `D`, never `F` or `C`", "0085"),
+    SegmentField(11, "Observation Result Status", "ID", "R", "`P` `X` `D` `W`, never `F` or `C`", "0085"),
     SegmentField(14, "Date/Time of the Observation", "TS", "RE", "when the curve was recorded"),
     SegmentField(17, "Observation Method", "CE", "C", "who marked it; for `CB-GRADE` the criteria set"),
 )
@@ -110,4 +110,5 @@ STATUSES: Final[Mapping[str, str]] = {  # HL7 table 0085, as far as it is sent
     "P": "preliminary: every result, for ever; the physician's final report comes from another system",
     "X": "not obtainable: nothing was evoked, or nothing could be marked",
     "D": "withdrawn: it was sent once and holds no longer",
+    "W": "posted to the wrong patient: take it from the patient this message names",
 }

@@ -23,8 +23,9 @@ from gateway.protocols import quantities
 from gateway.protocols.criteria_remarks import criteria_remarks
 from gateway.protocols.observations import Coded, Place, anatomical, local, words
 from gateway.protocols.summary_remarks import listed, summary_remarks
+from gateway.protocols.sweeps import Sweep
 
-Value = float | str | Coded
+Value = float | str | Coded | Sweep
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,7 @@ def _site(evoked: Evoked, judged: SensoryResult | None) -> Group:
         *(Observation(code=code, value=v, recorded_at=at) for code, v in technique.items() if v is not None),
         *_response(evoked, judged),
         *(_judgement(judged) if judged else ()),
+        *_curve(recording),
     )
     return Group(GroupKey(Place.SITE, name), found)
 
@@ -186,6 +188,18 @@ def _against(value: float, quantity: str, limits: Mapping[str, float]) -> tuple[
     if quantity.endswith("latency_ms"):
         return f"<={limit:g}", "H" if value > limit else "N"
     return f">={limit:g}", "L" if value < limit else "N"
+
+
+def _curve(recording: Recording) -> Iterator[Observation]:
+    """The sweep, for those who want it, with what its values mean."""
+    if recording.waveform is None:
+        return
+    sweep, at = Sweep(recording.waveform), recording.recorded_at
+    thinned = f"Each value is the mean of {sweep.step} samples"
+    remarks = () if sweep.step == 1 else (thinned,)
+    yield Observation(code="WAVEFORM", value=sweep, recorded_at=at, remarks=remarks)
+    yield Observation(code="WAVE-RATE", value=sweep.rate_hz, recorded_at=at)
+    yield Observation(code="WAVE-START", value=sweep.start_ms, recorded_at=at)
 
 
 _SENSORY_FLAGS: Final = {SensoryGrade.NORMAL: "N", SensoryGrade.NOT_ASSESSABLE: ""}

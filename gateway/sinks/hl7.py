@@ -8,7 +8,7 @@ go out on a new one. The order of messages is kept: a correction never overtakes
 import asyncio
 import logging
 import ssl
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -50,8 +50,16 @@ class _Refused:
 class HL7Sink:
     """Delivers the pending messages of one destination, in order, for ever."""
 
-    def __init__(self, settings: HL7Settings, outbox: Outbox, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: HL7Settings,
+        outbox: Outbox,
+        clock: Clock,
+        check: Callable[[bytes], Awaitable[str | None]] | None = None,
+    ) -> None:
+        """`check` says why a message must not be sent, or None where it may."""
         self._settings = settings
+        self._check = check
         self._outbox = outbox
         self._clock = clock
         self._failures = 0
@@ -131,6 +139,7 @@ class HL7Sink:
         """Send `item` and do what its answer asks for; Unavailable where none of its own comes."""
         try:
             asked = _question(item)
+            await self._require_valid(item)
             await link.send(item.payload)
         except DataError as error:
             await self._outbox.dead(item.id, str(error))
@@ -146,6 +155,12 @@ class HL7Sink:
             raise
         self._failures, self._trouble, self._answered = 0, "", True
         await self._settle(item, found, self._clock.monotonic() - sent_s)
+
+    async def _require_valid(self, item: OutboxItem) -> None:
+        """DataError where what is checked by says that `item` must not be sent."""
+        reason = None if self._check is None else await self._check(item.payload)
+        if reason is not None:
+            raise DataError(reason)
 
     async def _settle(self, item: OutboxItem, found: Answered, took_s: float) -> None:
         """Do what the answer to `item` asks for. The receiver's words go to the outbox, never to the log."""

@@ -8,7 +8,9 @@ import contextlib
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, fields
+from datetime import datetime
 from typing import Final, Literal
 
 import msgspec
@@ -17,7 +19,7 @@ from gateway.errors import UsageError
 from gateway.ports import Clock
 
 SetAside = Literal["parked", "dead"]
-Kind = Literal["retried", "discarded", "paused", "resumed"]
+Kind = Literal["retried", "discarded", "replayed", "paused", "resumed"]
 
 # An answer stands in the outbox as its code and the receiver's own words: only the code is ours to repeat.
 _ANSWER: Final = re.compile(r"(A[AER]|C[AER])(?:: .*)?", re.DOTALL)
@@ -55,6 +57,20 @@ class Decided:
 
     message: WaitingMessage
     left: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Delivered messages of one destination: those of all that is given; times are those of writing, UTC.
+
+    `study` is a code or a device's study id, `until` is not included.
+    """
+
+    sink: str
+    control_ids: tuple[str, ...] = ()
+    study: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 class Decisions:
@@ -105,7 +121,8 @@ class Decisions:
     def _retry(self, message: WaitingMessage) -> Decided:
         row = self._connection.execute(
             "SELECT payload = x'' AS empty, EXISTS (SELECT 1 FROM outbox later WHERE later.sink = outbox.sink"
-            " AND later.study = outbox.study AND later.id > outbox.id AND later.state = 'delivered'"
+            " AND later.study = outbox.study AND later.filing = outbox.filing AND later.id > outbox.id"
+            " AND later.state = 'delivered'"
             ") AS overtaken"
             " FROM outbox WHERE id = ?",
             (message.id,),
@@ -140,6 +157,40 @@ class Decisions:
         )
         self._note("discarded", message.sink, message.id, reason)
         return Decided(message)
+
+    def replayable(self, wanted: Wanted) -> list[Decided]:
+        """What replaying `wanted` would send again, in order, and what it would leave; changes nothing.
+
+        One that a later message of its study has overtaken is left unless that one goes with it: it would
+        put back what was corrected. UsageError where a control id that is named was not delivered there.
+        """
+        rows = self._connection.execute(_DELIVERED, _values(wanted)).fetchall()
+        if not set(wanted.control_ids) <= {row["control_id"] for row in rows}:
+            raise UsageError(
+                "a message of such a control id is not delivered there; see 'emg-gateway ledger'"
+            )
+        chosen = {row["id"] for row in rows}
+        return [Decided(_message(row), _left(row, chosen)) for row in rows]
+
+    def replay(self, wanted: Wanted, reason: str, at_most: int) -> list[Decided]:
+        """Send delivered messages again, the same bytes under the same control id, for a `reason`.
+
+        UsageError, and nothing is sent, where it would be more than `at_most`.
+        """
+        with self._transaction():
+            found = self.replayable(wanted)
+            going = [entry.message for entry in found if not entry.left]
+            if len(going) > at_most:
+                raise UsageError(
+                    f"that is {len(going)} messages; nothing is sent without --at-most {len(going)}"
+                )
+            for message in going:
+                self._connection.execute(
+                    "UPDATE outbox SET state = 'pending', refusals = 0, done_at = NULL WHERE id = ?",
+                    (message.id,),
+                )
+                self._note("replayed", message.sink, message.id, reason)
+        return found
 
     def pause(self, sink: str) -> bool:
         """Send nothing more to `sink` until it is resumed; whether that is new."""
@@ -188,6 +239,44 @@ class Decisions:
             " VALUES (?, ?, ?, ?, ?, ?)",
             (kind, sink, message, reason, self._by, self._clock.now().isoformat()),
         )
+
+
+_DELIVERED: Final = """
+    SELECT outbox.id, sink, control_id, outbox.study, state, attempts, '' AS reason, created_at,
+        payload = x'' AS empty, (
+            SELECT max(later.id) FROM outbox later WHERE later.sink = outbox.sink
+            AND later.study = outbox.study AND later.filing = outbox.filing AND later.state = 'delivered'
+        ) AS latest
+    FROM outbox JOIN study ON study.code = outbox.study
+    WHERE sink = :sink AND state = 'delivered' AND control_id IS NOT NULL
+        AND (:ids = '[]' OR control_id IN (SELECT value FROM json_each(:ids)))
+        AND (:study IS NULL OR outbox.study = upper(:study) OR study_id = :study)
+        AND (:since IS NULL OR created_at >= :since) AND (:until IS NULL OR created_at < :until)
+    ORDER BY outbox.id
+"""
+
+
+def _values(wanted: Wanted) -> dict[str, str | None]:
+    return {
+        "sink": wanted.sink,
+        "ids": msgspec.json.encode(wanted.control_ids).decode(),
+        "study": wanted.study,
+        "since": None if wanted.since is None else wanted.since.isoformat(),
+        "until": None if wanted.until is None else wanted.until.isoformat(),
+    }
+
+
+def _message(row: sqlite3.Row) -> WaitingMessage:
+    return WaitingMessage(**{entry.name: row[entry.name] for entry in fields(WaitingMessage)})
+
+
+def _left(row: sqlite3.Row, chosen: AbstractSet[int]) -> str:
+    """Why a delivered message is not sent again; empty where it is."""
+    if row["empty"]:
+        return "what it said is not kept any more"
+    if row["latest"] not in chosen:
+        return "a later message of its study is delivered; replay that one, or both"
+    return ""
 
 
 def _reason(error: str) -> str:

@@ -37,7 +37,9 @@ State = Literal["pending", "delivered", "parked", "dead", "refused", "discarded"
 class Message:
     """An HL7 message for one destination.
 
-    `refused` gives the reason it must not be sent, `dead` the reason it could not be written.
+    `refused` gives the reason it must not be sent, `dead` the reason it could not be written. `filing` counts
+    the patients its study was filed for; one that `takes_back` is stored only where the destination was sent
+    something for that patient.
     """
 
     sink: str
@@ -45,6 +47,8 @@ class Message:
     payload: bytes
     refused: str | None = None
     dead: str | None = None
+    filing: int = 1
+    takes_back: bool = False
 
     @property
     def state(self) -> State:
@@ -213,20 +217,8 @@ def _store(connection: sqlite3.Connection, results: Results, now: datetime, boot
     if results.events_sink is not None:
         _store_events(connection, results, results.events_sink, now, boot_id)
     for message in results.messages:
-        connection.execute(
-            "INSERT INTO outbox (sink, study, control_id, payload, state, error, created_at, checksum)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                message.sink,
-                results.code,
-                message.control_id,
-                message.payload,
-                message.state,
-                message.dead or message.refused,
-                now.isoformat(),
-                checksum(message.sink, results.code, message.control_id, message.payload),
-            ),
-        )
+        if not message.takes_back or _was_sent(connection, results.code, message):
+            _store_message(connection, results.code, message, now)
     connection.execute(
         "UPDATE study SET numbering = ?, alerts = ?, clear_at = ?, alerts_clear_at = ? WHERE code = ?",
         (
@@ -238,6 +230,33 @@ def _store(connection: sqlite3.Connection, results: Results, now: datetime, boot
         ),
     )
     connection.execute("UPDATE fact SET processed = 1 WHERE id = ?", (results.fact_id,))
+
+
+def _was_sent(connection: sqlite3.Connection, code: str, message: Message) -> bool:
+    """Whether the destination of `message` was sent, or is to be sent, something of the same filing."""
+    query = (
+        "SELECT 1 FROM outbox WHERE study = ? AND sink = ? AND filing = ?"
+        " AND (state IN ('pending', 'delivered') OR attempts > 0)"
+    )
+    return bool(connection.execute(query, (code, message.sink, message.filing)).fetchone())
+
+
+def _store_message(connection: sqlite3.Connection, code: str, message: Message, now: datetime) -> None:
+    connection.execute(
+        "INSERT INTO outbox (sink, study, control_id, payload, state, error, filing, created_at, checksum)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            message.sink,
+            code,
+            message.control_id,
+            message.payload,
+            message.state,
+            message.dead or message.refused,
+            message.filing,
+            now.isoformat(),
+            checksum(message.sink, code, message.control_id, message.payload),
+        ),
+    )
 
 
 def _store_events(

@@ -331,3 +331,16 @@ def test_validate_says_when_there_is_no_message(tmp_path, capsys, data, code):
 def test_validate_needs_the_file(tmp_path, capsys):
     assert run(["hl7", "validate", str(tmp_path / "none.hl7")]) == 66
     assert "none.hl7: No such file" in capsys.readouterr().err
+
+
+def test_validate_tells_programs_what_is_wrong_with_which_message(tmp_path, capsys):
+    path = tmp_path / "m.hl7"
+    path.write_bytes(frame(MESSAGE) + frame(MESSAGE.replace(b"|9|", b"|NaN|")))
+    assert run(["hl7", "validate", "--json", str(path)]) == 65
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert json.loads(out) == {
+        "file": str(path),
+        "message": 2,
+        "problem": "OBX CMAP-AMP 1.1: OBX-5 is not a number",
+    }

@@ -74,6 +74,14 @@ def test_as_json_a_result_is_an_object_a_line(capsys: Capture, config: Path) -> 
     assert found[1]["answer"] == "AA"
 
 
+async def test_as_json_a_receivers_words_give_a_terminal_no_orders(capsys: Capture, config: Path) -> None:
+    async with open_database(config.parent / DATABASE) as database:
+        await database.write(lambda c: c.execute("UPDATE outbox SET answer = 'AA: \u009b31mred'").rowcount)
+    lines = rows(capsys, "--config", config, "--json")
+    assert all(line.isascii() and line.isprintable() for line in lines)
+    assert json.loads(lines[1])["answer"] == "AA: \u009b31mred"
+
+
 def test_what_somebody_decided_stands_with_its_reason(capsys: Capture, config: Path) -> None:
     decided = ["discard", "M-1", "--reason", "sent by fax", "--config", str(config)]
     assert run(["outbox", *decided]) == 0

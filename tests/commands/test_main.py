@@ -21,6 +21,7 @@ COMMANDS = [
     "ledger",
     "mqtt",
     "outbox",
+    "replay",
     "run",
     "simulate",
     "store",

@@ -34,7 +34,7 @@ def settings(folder: Path, *sections: str) -> Settings:
 
 
 def hl7(port: int, **keys: str) -> str:
-    more = "".join(f'\n{key} = "{value}"' for key, value in keys.items())
+    more = "".join(f'\n{key} = "{value}"' for key, value in ({"validate": "never"} | keys).items())
     return f'[[hl7]]\nname = "engine"\nurl = "mllp://127.0.0.1:{port}"{more}'
 
 

@@ -1,6 +1,5 @@
 """Positions of carts that measure every site, and of inching."""
 
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -12,6 +12,8 @@ from gateway.domain.study import (
     ClinicalStated,
     DetailStated,
     Fact,
+    Patient,
+    PatientStated,
     Statement,
     Study,
     StudyOpened,
@@ -69,6 +71,9 @@ def after(*facts: Fact) -> Study:
         detail("supramaximal", value=False),
         detail("supramaximal", value=None),
         declined("amputation"),
+        PatientStated(patient=None),
+        PatientStated(patient=Patient()),
+        PatientStated(patient=Patient(id="P-2", birth_date="1971-03-05")),
     ],
 )
 def test_what_is_possible_can_be_stated(statement: Statement) -> None:
@@ -88,6 +93,8 @@ def test_what_is_possible_can_be_stated(statement: Statement) -> None:
         (detail("distance_mm", 21_000.0), "distance_mm: .*3000"),
         (detail("distance_mm", value=True), "distance_mm: must be a number"),
         (detail("supramaximal", 1.0), "supramaximal: must be yes or no"),
+        (PatientStated(patient=Patient(family="Canary")), "^id: .* has an id"),
+        (PatientStated(patient=Patient(id="P-2", birth_date="5.3.1971")), "birth_date: must be a day"),
     ],
 )
 def test_what_is_impossible_is_refused_with_its_place(statement: Statement, told: str) -> None:

@@ -32,6 +32,7 @@ class House:
     folder_driver: str = ""
     gateway: str = ""
     mqtt: str = ""
+    validate: str = "never"  # a second or two of a process at each first start
     processes: list[asyncio.subprocess.Process] = field(default_factory=list)
 
     @property
@@ -62,6 +63,7 @@ class House:
             lines.append(f'[mqtt]\nurl = "mqtt://{self.broker}"\n{self.mqtt}')
         if self.engine:
             lines.append(f'[[hl7]]\nname = "engine"\nurl = "mllp://{self.engine}"\nack_timeout_s = 0.5')
+            lines.append(f'validate = "{self.validate}"')
         self.config.write_text("\n".join(lines))
 
     async def start(self, *arguments: str, log: str = "command.log") -> asyncio.subprocess.Process:

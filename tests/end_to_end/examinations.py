@@ -126,6 +126,7 @@ class OverALine:
             f'[gateway]\nstate_dir = "{self.folder}/state"\n'
             f'[[drivers]]\nname = "room-1"\ntype = "serial_lis"\nurl = "serial://{link}"\n'
             f'[[hl7]]\nname = "engine"\nurl = "mllp://127.0.0.1:{self._receiver.port}"\n'
+            'validate = "never"\n'
         )
 
     async def _pull_the_plug(self) -> None:

@@ -125,3 +125,31 @@ async def test_what_is_corrected_while_the_gateway_is_down_is_there_after_its_st
 
         assert (support(first), support(second)) == ("definite", "none")
         assert first.header.text(10) != second.header.text(10)
+
+
+def patient(message: er7.Message) -> str:
+    found = message.first("PID")
+    return found.text(3) if found else ""
+
+
+async def test_a_study_of_another_patient_is_taken_back_and_goes_out_for_the_right_one(house: House) -> None:
+    async with Receiver() as receiver:
+        house.engine = f"127.0.0.1:{receiver.port}"
+        daemon = await house.daemon()
+        assert await house.play(STUDY) == 0
+        first = await report(receiver)
+        await studies(house, "patient", ID, "--unknown")
+        gone = await report(receiver)
+        await house.until(lambda: [row["state"] for row in house.rows()] == ["delivered"] * 2, "the answer")
+        daemon.kill()
+        await daemon.wait()
+        await studies(house, "patient", ID, "id=P-2", "family=Right")
+        await house.daemon()
+        anew = await report(receiver)
+
+        assert (patient(gone), patient(anew)) == (patient(first), "P-2")
+        assert statuses(gone) == dict.fromkeys(statuses(first), "W")
+        assert statuses(anew) == statuses(first)
+        assert support(anew) == "definite"
+        await house.until(lambda: all(row["state"] == "delivered" for row in house.rows()), "the answers")
+        assert len({row["control_id"] for row in house.rows()}) == 3

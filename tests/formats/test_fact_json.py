@@ -16,6 +16,8 @@ from gateway.domain.study import (
     DetailStated,
     ExamEnded,
     Fact,
+    Patient,
+    PatientStated,
     StudyOpened,
 )
 from gateway.errors import DataError
@@ -86,6 +88,20 @@ facts = st.one_of(
     ),
     amendments,
     st.builds(
+        PatientStated,
+        patient=st.none()
+        | st.just(Patient())
+        | st.builds(
+            Patient,
+            id=st.text(min_size=1, max_size=8),
+            family=words,
+            given=words,
+            birth_date=st.none() | st.dates().map(str),
+            sex=st.sampled_from([None, "F", "M", "O", "U"]),
+            height_cm=st.none() | st.floats(30, 250),
+        ),
+    ),
+    st.builds(
         RecordingExcluded, identity=identities, reason=st.sampled_from([None, *get_args(ExcludeReason)])
     ),
     st.builds(
@@ -101,6 +117,7 @@ KINDS = [
     "declined",
     "amended",
     "excluded",
+    "patient",
     "acknowledged",
 ]
 

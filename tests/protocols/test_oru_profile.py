@@ -87,4 +87,4 @@ def test_every_status_that_is_sent_is_explained_and_no_other() -> None:
 def test_a_value_is_empty_exactly_where_the_status_says_so() -> None:
     for entry in SENT:
         if entry.name == "OBX":
-            assert (not entry.raw(5)) == (entry.text(11) in ("X", "D"))
+            assert (not entry.raw(5)) == (entry.text(11) in ("X", "D", "W"))

@@ -196,3 +196,14 @@ async def test_a_decision_that_cannot_be_stored_changes_nothing(tmp_path: Path) 
         with pytest.raises(Exception, match="no such table"):
             deciding(here, ["C-1"])
         assert await here.outbox.pending("engine") == []
+
+
+async def test_what_is_taken_from_a_wrong_patient_is_not_overtaken_by_what_the_right_one_gets(
+    tmp_path: Path,
+) -> None:
+    async with desk(tmp_path) as here:
+        await set_aside(here, "C-1W")
+        right = Message(sink="engine", control_id="C-2", payload=b"C-2", filing=2)
+        await here.outbox.store(here.results(messages=(right,)))
+        await here.outbox.delivered((await here.outbox.pending("engine"))[0].id, "AA")
+        assert [entry.left for entry in deciding(here, ["C-1W"])] == [""]

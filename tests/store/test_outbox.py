@@ -2,7 +2,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -226,3 +226,19 @@ async def test_a_message_that_could_not_be_written_is_a_dead_letter_from_the_sta
         assert await here.outbox.pending("engine") == []
     assert [(row["state"], row["error"]) for row in here.ledger()] == [("dead", "nerve study 1: too long")]
     assert [record.getMessage() for record in caplog.records] == ["hl7_unwritable"]
+
+
+async def test_only_who_was_sent_something_for_a_patient_is_told_to_take_it_back(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await here.outbox.store(here.results(messages=(message("C-1"), message("C-1", "never", "refused"))))
+        back = [
+            Message(sink=sink, control_id="C-2W", payload=b"w", takes_back=True)
+            for sink in ("engine", "never")
+        ]
+        again = [replace(entry, control_id="C-3W", filing=2) for entry in back]
+        await here.outbox.store(here.results(messages=(*back, *again)))
+        assert [(row["sink"], row["control_id"]) for row in here.ledger()] == [
+            ("engine", "C-1"),
+            ("never", "C-1"),
+            ("engine", "C-2W"),
+        ]

@@ -110,11 +110,11 @@ def _phases(segment: Segment, about: Circumstances) -> Account:
     limit, increase = about.thresholds.dispersion_percent, segment.total_duration_increase_percent
     if not segment.proximal.several_phases or increase is None:
         return "one negative phase, as far as is known", ()
-    return (
+    facts = (
         f"several negative phases, together {increase:.1f} % longer than distally;"
-        f" apart above {number(limit.value)} %",
-        (threshold(limit),),
+        f" apart above {number(limit.value)} %"
     )
+    return facts, (threshold(limit),)
 
 
 def _acute_onset(_: Segment, about: Circumstances) -> Account:
