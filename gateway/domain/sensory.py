@@ -8,10 +8,11 @@ other side. Rules of conduction block are never applied to SNAPs.
 
 import enum
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
+from gateway.domain import boundary
 from gateway.domain.anatomy import Anatomy
 from gateway.domain.norms import NormTable, SensoryNorm
 from gateway.domain.recording import Modality, NoResponse, Response, SensoryMarks, Side
@@ -19,6 +20,7 @@ from gateway.domain.rounding import VELOCITY_DECIMALS, quotient, reduction_perce
 from gateway.domain.sites import Evoked, used
 from gateway.domain.temperature import cold
 from gateway.domain.thresholds import Thresholds
+from gateway.domain.uncertainty import half_width
 
 # What the temperature of the skin leaves to keep in mind, by the answer of `cold`.
 _TEMPERATURE: Final[Mapping[bool | None, tuple[str, ...]]] = {
@@ -133,6 +135,7 @@ def _judged(
         near = off_mm is not None and off_mm <= thresholds.latency_distance_mm.value
         is_cold = cold(recording, anatomy, thresholds)
         verdict = _verdict(entry.graded, velocity, norm, near=near, is_cold=is_cold)
+        verdict = verdict._replace(reasons=(*verdict.reasons, *_on_the_limit(entry, verdict.limits)))
     return SensoryResult(
         evoked=entry,
         result=verdict.result,
@@ -165,6 +168,15 @@ def _verdict(
         return _Verdict(limits=limits, reasons=_TEMPERATURE[is_cold], caveats=caveats)
     result = SensoryGrade.ABNORMAL if beyond else SensoryGrade.NORMAL
     return _Verdict(result, limits, beyond, (*caveats, *_TEMPERATURE[is_cold]))
+
+
+def _on_the_limit(entry: Evoked, limits: Mapping[str, float]) -> Iterator[str]:
+    """Whether one of our own marks is within its 95 % interval of a limit; a machine's error nobody knows."""
+    for name, limit in limits.items():
+        error, value = entry.error(name), getattr(entry.graded, name, None)
+        if error is not None and value is not None and boundary.near(value, limit, half_width(error)):
+            yield "on_the_limit"
+            return
 
 
 def _at_entrapment(result: SensoryResult, *, ulnar_entrapped: bool) -> SensoryResult:

@@ -23,6 +23,7 @@ from gateway.domain.thresholds import Thresholds
 
 _JUDGED: Final = (SensoryGrade.ABSENT, SensoryGrade.ABNORMAL, SensoryGrade.NORMAL)  # worst first
 _FAILED: Final = frozenset({SensoryGrade.ABSENT, SensoryGrade.ABNORMAL})
+_LIFTS_A_SNAP: Final = ("artefact_overlaps_onset", "baseline_unsteady", "mains")
 _UNREAD: Final = ("recalled", "unverified")
 
 
@@ -196,6 +197,11 @@ def exclusions(study: Study) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def _doubtful(result: SensoryResult) -> bool:
+    """Whether what is wrong with the sweep may have made the amplitude of a SNAP."""
+    return any(map(result.evoked.flagged, _LIFTS_A_SNAP))
+
+
 def caveats(
     sets: Sequence[CriteriaSet],
     findings: Sequence[Finding],
@@ -214,6 +220,7 @@ def caveats(
         *(f"norms_{status}:{norms.id}" for status in statuses if status in _UNREAD),
         *(f"{caveat}:{entry.nerve}:{entry.side}" for entry in sensory for caveat in entry.caveats),
         *(f"uncertain_response:{entry.nerve}:{entry.side}" for entry in unsure),
+        *(f"signal_doubtful:{entry.nerve}:{entry.side}" for entry in sensory if _doubtful(entry)),
         *(("onset_unknown",) if findings and about.clinical.symptom_onset_days is None else ()),
         *(caveat for segment in judged for caveat in unknown(segment, about)),
     )

@@ -107,6 +107,7 @@ CAVEATS: Final[Mapping[str, str]] = {
     "onset_unknown": "onset of symptoms not known: an acute axonal lesion is not excluded",
     "supramaximal_unknown": "not known whether the stimulus was supramaximal",
     "uncertain_response": "uncertain whether there was a response",
+    "signal_doubtful": "sensory amplitude read from a sweep with a doubtful baseline",
     "temperature_unknown": "temperature not recorded",
     "temperature_low": "limb cold",
     "filter_unknown": "filters not recorded",

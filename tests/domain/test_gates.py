@@ -3,17 +3,18 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from gateway.domain.criteria import Grade
 from gateway.domain.findings import Finding
 from gateway.domain.gates import unknown
 from gateway.domain.quality import Quality
-from gateway.domain.recording import NO_RESPONSE, MotorMarks, Recording, Side, Stimulus
+from gateway.domain.recording import NO_RESPONSE, MotorMarks, Recording, Side, Stimulus, Waveform
 from gateway.domain.study import ClinicalFacts
 from gateway.domain.support import Support
 from gateway.pipeline.stages import Examination
-from tests.factories import circumstances, cmap, compared, examined, motor, pair, sensory
+from tests.factories import circumstances, cmap, compared, examined, motor, pair, sensory, waveform
 
 DEFINITE, INDETERMINATE, NONE, OUT = (
     Grade.DEFINITE_BLOCK,
@@ -444,3 +445,75 @@ def test_what_was_recorded_at_one_end_only_is_a_caveat(near, far, expected) -> N
 
     warm = {"temperature_unknown"} if "skin_temperature_c" in near else set()
     assert found & ({"notch_unknown", "gain_unknown"} | warm) == expected
+
+
+def complexes(
+    distal_ms: float, proximal_ms: float, proximal_phase_ms: float = 10.0
+) -> tuple[Recording, Recording]:
+    """A block by the first phase alone; durations are those of the whole complex, as a machine sends them."""
+    near, far = pair(*MEDIAN, **BLOCK)
+    assert isinstance(near.measured, MotorMarks)
+    assert isinstance(far.measured, MotorMarks)
+    return (
+        replace(near, measured=replace(near.measured, total_duration_ms=distal_ms)),
+        replace(
+            far,
+            measured=replace(
+                far.measured, total_duration_ms=proximal_ms, negative_duration_ms=proximal_phase_ms
+            ),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("distal_ms", "proximal_ms", "finding"),
+    [
+        (10.0, 13.0, DEFINITE),
+        (10.0, 13.1, INDETERMINATE),
+        (10.0, 33.0, INDETERMINATE),
+        (30.0, 33.0, DEFINITE),
+    ],
+)
+def test_a_response_that_fell_apart_is_no_block_by_its_first_phase(
+    distal_ms: float, proximal_ms: float, finding: Grade
+) -> None:
+    found = only(examined(*complexes(distal_ms, proximal_ms)))
+
+    assert found.finding is finding
+    assert ("dispersed_complex" in found.reasons) is (finding is INDETERMINATE)
+
+
+def test_a_longer_response_in_one_piece_is_judged_by_its_duration() -> None:
+    found = only(examined(*complexes(10.0, 13.1, proximal_phase_ms=13.1)))
+
+    assert found.finding is Grade.PROBABLE_BLOCK
+
+
+def test_a_whole_duration_that_only_one_end_has_says_nothing() -> None:
+    near, far = complexes(10.0, 20.0)
+    assert isinstance(near.measured, MotorMarks)
+
+    found = only(examined(replace(near, measured=replace(near.measured, total_duration_ms=None)), far))
+
+    assert found.finding is DEFINITE
+
+
+def test_curves_that_fell_apart_are_told_by_our_own_marks() -> None:
+    near = motor("wrist", None, nerve="median", recording_site="apb", waveform=groups((3.5,)))
+    far = motor("elbow", None, nerve="median", recording_site="apb", waveform=groups((7.0, 16.0, 25.0)))
+
+    found = only(examined(replace(near, measured=None), replace(far, measured=None)))
+
+    assert found.segment.proximal.flagged("dispersed")
+    assert found.segment.area_reduction_percent == pytest.approx(66.0, abs=3.0)
+    assert (found.finding, found.gates) == (INDETERMINATE, ("dispersed_complex",))
+
+
+def groups(onsets_ms: tuple[float, ...]) -> Waveform:
+    """One response of 9 mV in equal parts that begin at these times, at 20 kHz, with 3 uV of noise."""
+    times_ms = -2.0 + np.arange(1000) / 20.0
+    phases = [(times_ms - onset_ms) / 6.0 for onset_ms in onsets_ms]
+    humps = [np.where((phase > 0) & (phase < 1), np.sin(np.pi * phase), 0.0) for phase in phases]
+    noise = np.random.default_rng(1).normal(0.0, 3.0, times_ms.size)
+    curve = 9000.0 / len(onsets_ms) * np.sum(humps, axis=0) + noise
+    return waveform(np.round(curve).astype(np.int32))

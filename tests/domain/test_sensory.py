@@ -374,3 +374,27 @@ def test_comparing_sides_changes_no_result_and_names_one_side_at_most(amplitudes
     assert [e.result for e in after] == [e.result for e in before]
     lower = [e.evoked.recording.recording_site for e in after if e.side_difference_percent is not None]
     assert len(lower) == len(set(lower))
+
+
+@pytest.mark.parametrize(
+    ("error_uv", "amplitude", "result"),
+    [
+        (0.2, 10.3, SensoryGrade.NORMAL),
+        (0.1, 10.3, SensoryGrade.NORMAL),
+        (0.2, 9.7, SensoryGrade.ABNORMAL),
+    ],
+)
+def test_our_own_amplitude_within_its_95_percent_interval_of_a_limit_is_on_the_limit(
+    error_uv: float, amplitude: float, result: SensoryGrade
+) -> None:
+    entry = marked(sensory(marks(amplitude)))
+    ours = replace(entry, marked_by="gateway", errors={"amplitude_uv": error_uv})
+
+    (found,) = sensory_results([ours], NORMS, ANATOMY, THRESHOLDS)
+
+    assert found.result is result
+    assert ("on_the_limit" in found.reasons) is (error_uv == 0.2)
+
+
+def test_a_machine_s_amplitude_is_never_called_on_the_limit() -> None:
+    assert judged(sensory(marks(10.1))).reasons == ()

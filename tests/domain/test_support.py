@@ -1,13 +1,27 @@
 """Electrodiagnostic support, category by category, in the order of precedence."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.daemon.reference import load_reference
+from gateway.domain.quality import Quality
 from gateway.domain.recording import NO_RESPONSE, Recording, SensoryMarks, Side
 from gateway.domain.study import ClinicalFacts
-from gateway.domain.support import Support
+from gateway.domain.support import Support, caveats
 from gateway.pipeline.stages import Examination, examine
-from tests.factories import header, median, median_sensory, motor, motor_marks, reference, sensory, study
+from tests.factories import (
+    circumstances,
+    header,
+    median,
+    median_sensory,
+    motor,
+    motor_marks,
+    pair,
+    reference,
+    sensory,
+    study,
+)
 
 LOW = SensoryMarks(amplitude_uv=3.0, peak_latency_ms=3.1)
 
@@ -93,6 +107,32 @@ def test_support_follows_the_categories(recordings, clinical, expected, reasons)
     found = support(*recordings, clinical=clinical).mmn
 
     assert (found.support, found.reasons) == (expected, reasons)
+
+
+def test_a_nerve_of_which_nothing_could_be_judged_is_not_called_free() -> None:
+    small = pair("fibular", ("ankle", "below_fibular_head"), area=5.0, distal_mv=0.5)
+
+    found = support(*arm(NONE), *small, median_sensory()).mmn
+
+    assert (found.support, found.reasons) == (Support.NONE, ("no_block_found", "not_judged:fibular:right"))
+
+
+def test_one_segment_that_was_judged_is_enough() -> None:
+    fibular = pair("fibular", ("ankle", "below_fibular_head"), area=5.0)
+
+    assert support(*arm(NONE), *fibular, median_sensory()).mmn.reasons == ("no_block_found",)
+
+
+@pytest.mark.parametrize(
+    ("code", "kept"), [("artefact_overlaps_onset", True), ("baseline_unsteady", True), ("notched", False)]
+)
+def test_a_snap_on_a_doubtful_baseline_is_to_be_kept_in_mind(code: str, kept: bool) -> None:
+    (result,) = support(median_sensory()).sensory
+    unsure = replace(result, evoked=replace(result.evoked, quality=(Quality(code),)))
+
+    found = caveats((), (), (unsure,), reference().norms, circumstances())
+
+    assert ("signal_doubtful:median:right" in found) is kept
 
 
 @pytest.mark.parametrize(
