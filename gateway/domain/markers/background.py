@@ -13,7 +13,19 @@ import numpy as np
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise
 from gateway.domain.markers.regression import Flags, Floats, Indices, applied, combined, product, projected
-from gateway.domain.markers.rows import Many, anywhere, at, each, either, larger, smaller, until_whole
+from gateway.domain.markers.rows import (
+    Many,
+    anywhere,
+    at,
+    each,
+    either,
+    larger,
+    plain,
+    power_of_two,
+    root,
+    smaller,
+    until_whole,
+)
 from gateway.domain.markers.search import Candidates
 from gateway.domain.markers.tables import EACH_HERTZ, POINT, TREND
 
@@ -47,7 +59,8 @@ class Hum(NamedTuple):
     @property
     def amplitude_uv(self) -> Floats:
         """Peak amplitude."""
-        return np.sqrt(product(self.waves, self.waves))
+        found: Floats = root(product(self.waves, self.waves))
+        return found
 
 
 def hums(grid: Grid, bins: Floats, noise: Noise, begins: Indices) -> Hum:
@@ -59,18 +72,19 @@ def hums(grid: Grid, bins: Floats, noise: Noise, begins: Indices) -> Hum:
     seen = projected(tail, grid.tails).take(EACH_HERTZ, axis=-1)
     found = applied(posterior, seen * _precisions(levels)[..., None, None])
     explained = product(found, seen)
-    sixty = explained[..., 1] > explained[..., 0]
+    fifty_explains, sixty_explains = (plain(explained[..., of]) for of in (0, 1))
+    sixty = sixty_explains > fifty_explains
     variances = posterior[..., 3, 3] + posterior[..., 4, 4]
-    variance = either(sixty, variances[..., 1], variances[..., 0])
+    variance = either(sixty, plain(variances[..., 1]), plain(variances[..., 0]))
     waves = either(each(sixty), found[..., 1, 3:], found[..., 0, 3:])
     size = product(waves, waves)
     loudest, faintest = (part * grid.scale.mains_uv for part in (_LOUDEST, _FAINTEST))
     left = grid.bins - begins
     lasts_ms = left * grid.step_ms
     free = larger(left - _PARAMETERS, 1)
-    chi_square = (product(tail, tail) - larger(explained[..., 0], explained[..., 1])) / noise.variance / free
+    chi_square = (product(tail, tail) - larger(fifty_explains, sixty_explains)) / noise.variance / free
     known = (lasts_ms >= _PERIOD_MS) | (lasts_ms >= _LONG_MS) & (size < loudest * loudest)
-    known &= chi_square < 1.0 + _MISFIT * np.sqrt(2.0 / free)
+    known &= chi_square < 1.0 + _MISFIT * root(2.0 / free)
     stands_out = known & (size > _STANDS_OUT * variance) & (size > faintest * faintest)
     doubt = known * variance / 2 + stands_out * _OF_HUM * size
     fifty = each(stands_out & np.logical_not(sixty))
@@ -149,7 +163,7 @@ def evidence(grid: Grid, bins: Floats, candidates: Candidates, noise: Noise, hum
     """What the sweeps of `bins` (..., bins) tell of their background."""
     latest = grid.bins - POINT
     points = smaller(noise.tail, latest)
-    means = np.add.reduce(at(bins, each(points) + np.arange(POINT)), axis=-1) / POINT
+    means = plain(np.add.reduce(at(bins, each(points) + np.arange(POINT)), axis=-1)) / POINT
     doubts = grid.scale.wander_uv + _OF_WAVE * candidates.prominence_uv
     return Evidence(
         kept=bins * grid.kept,
@@ -197,7 +211,8 @@ def residual(values: Floats, found: Floats, columns: Floats) -> Floats:
 
 def _levels(variance: Floats) -> Indices:
     """The noise of each sweep as the power of two that its variance is nearest to."""
-    return np.frexp(variance * math.sqrt(2.0))[1] - 1
+    levels: Indices = power_of_two(variance * math.sqrt(2.0)) - 1
+    return levels
 
 
 def _precisions(levels: Indices) -> Floats:

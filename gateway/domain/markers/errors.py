@@ -13,7 +13,7 @@ from gateway.domain.markers.background import Fit, Hum
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise
 from gateway.domain.markers.regression import Floats, applied, product
-from gateway.domain.markers.rows import each, larger, last_below, smaller
+from gateway.domain.markers.rows import each, larger, last_below, root, smaller
 from gateway.domain.markers.wave import TROUGH_GAIN, Waves
 
 MARKS: Final = ("onset", "peak", "end", "duration", "height", "peak_to_peak", "area")
@@ -57,7 +57,7 @@ def standard_errors(
     rise = larger(rise_ms / grid.fine_ms, 1.0)
     bend = larger(smaller(wave.bend, wave.height_uv / _square(rise)), 1e-9)
     level = flank + doubt[0] + hum.variance
-    later_ms = _later_ms(grid, wave, curves, _WITHIN * np.sqrt(larger(level, 0.0))) / _WITHIN
+    later_ms = _later_ms(grid, wave, curves, _WITHIN * root(larger(level, 0.0))) / _WITHIN
     height = fine * grid.peak_gain + doubt[1] + hum.variance + dip + _square(_HEIGHT * wave.height_uv)
     trough = noise.variance * TROUGH_GAIN + doubt[2] + hum.variance + _square(_HEIGHT * wave.trough_uv)
     variances = np.array(

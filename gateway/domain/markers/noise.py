@@ -6,13 +6,13 @@ more for a muscle that is not relaxed, a filter or a wandering baseline. The lar
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.regression import Floats, Indices
-from gateway.domain.markers.rows import anywhere, at, each, either, larger, smaller
+from gateway.domain.markers.rows import anywhere, at, each, either, larger, root, smaller, whole
 from gateway.domain.markers.search import Candidates
 
 LAG = 5
@@ -63,7 +63,7 @@ def noise(grid: Grid, bins: Floats, candidates: Candidates, uv_per_count: Floats
     spread, seen = _spread(running(bend * bend), parts, _SPAN)
     colour = (spread / (6 * LAG) + _TRUSTED * variance) / (seen + _TRUSTED)
     variance = larger(colour, variance)
-    return Noise(variance, SMOOTHED * np.sqrt(variance), tail)
+    return Noise(variance, SMOOTHED * root(variance), tail)
 
 
 def running(values: Floats) -> Floats:
@@ -87,7 +87,8 @@ def _spread(
     sums: Floats, parts: Iterable[tuple[Indices | int, Indices | int]], span: int
 ) -> tuple[Floats, Indices]:
     """The sum of the squares of what lies wholly in the parts, `span` bins long each, and their number."""
-    squares, seen = np.zeros(sums.shape[:-1])[()], np.zeros(sums.shape[:-1], dtype=np.intp)[()]
+    squares: Any = 0.0
+    seen: Any = 0
     for begin, end in parts:
         first = smaller(begin, sums.shape[-1] - 1)
         after = larger(end - (span - 1), first)
@@ -102,11 +103,11 @@ def _tail(grid: Grid, moves: Floats, peak: Indices, variance: Floats) -> Indices
     `moves` are differences of the sums of five bins two lags apart.
     """
     scale, between_ms = grid.scale, 2 * LAG * grid.step_ms
-    most = LAG * _DRIFT_AND_HUM * scale.drift_uv_per_ms * between_ms + _MOVES * np.sqrt(LAG * variance)
+    most = LAG * _DRIFT_AND_HUM * scale.drift_uv_per_ms * between_ms + _MOVES * root(LAG * variance)
     back = np.arange(grid.bins - _SPAN, -1, -LAG)
     stops = np.abs(moves[..., ::-LAG]) > each(most)
     stops |= back <= each(peak)
     stops[..., -1] = True
-    rest = larger(back[stops.argmax(axis=-1)] + _SPAN, peak + _LEAST_AFTER_PEAK)
+    rest = larger(grid.bins - LAG * whole(stops.argmax(axis=-1)), peak + _LEAST_AFTER_PEAK)
     found: Indices = smaller(rest, grid.bins)
     return found

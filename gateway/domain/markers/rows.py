@@ -89,6 +89,16 @@ def root(number: Any) -> Any:
     return np.sqrt(number) if isinstance(number, Many) else math.sqrt(number)
 
 
+def power_of_two(number: Any) -> Any:
+    """The exponents of the smallest powers of two above the numbers."""
+    return np.frexp(number)[1] if isinstance(number, Many) else math.frexp(number)[1]
+
+
+def plain(number: Any) -> Any:
+    """Numbers of many sweeps as they are, numpy's number of one as Python's, which is quicker."""
+    return number if number.ndim else number.item()
+
+
 def highest(values: Floats) -> Any:
     """The highest of each sweep; the place of it is found quicker than numpy finds the highest of one."""
     return np.maximum.reduce(values, axis=-1) if values.ndim > 1 else values.item(values.argmax())

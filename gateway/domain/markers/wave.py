@@ -25,6 +25,8 @@ from gateway.domain.markers.rows import (
     larger,
     last,
     last_below,
+    plain,
+    root,
     smaller,
     until,
     whole,
@@ -101,7 +103,7 @@ def read_waves(
     after, has_end = _back(curves, peak)
     rises, steep_on = _passage(grid, fine, curves, before, timed, 1.0)
     end, steep_end = _passage(grid, fine, curves, after - 1, 0.0, -1.0)
-    back = 2.0 / steep_on * (timed - np.sqrt(level * timed))
+    back = 2.0 / steep_on * (timed - root(level * timed))
     back = smaller(back, _LONGEST_BACK_MS / ms)
     onset = rises - back
     phase = larger(PHASE[0] * height, PHASE[1] * noise.deviation)
@@ -154,7 +156,7 @@ def _top(grid: Grid, fine: Floats, peak: Indices) -> tuple[Floats, Floats, Float
     return first + (half + 0.5) + off, value + off * (slope + off * bend), -2.0 * bend
 
 
-def _parabola(weights: Floats, fine: Floats, first: Indices) -> tuple[Floats, Indices]:
+def _parabola(weights: Floats, fine: Floats, first: Indices) -> tuple[tuple[Floats, Floats, Floats], Indices]:
     """Value, slope and half the bend at the centre of a window of each sweep, and where the window begins.
 
     It begins at `first`, or where there is room for it.
@@ -162,7 +164,8 @@ def _parabola(weights: Floats, fine: Floats, first: Indices) -> tuple[Floats, In
     width = weights.shape[1]
     first = smaller(larger(first, 0), fine.shape[-1] - width)
     window = at(fine, each(first) + np.arange(width))
-    return projected(window, weights).T, first
+    value, slope, bend = projected(window, weights).T
+    return (plain(value), plain(slope), plain(bend)), first
 
 
 def _last_below(grid: Grid, curves: Floats, peak: Indices, level: Floats) -> tuple[Indices, Flags]:
