@@ -6,7 +6,7 @@ tell stays uncertain, and the uncertainty goes into the standard error of every 
 """
 
 import math
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from gateway.domain.markers.rows import (
     root,
     smaller,
     until_whole,
+    window,
 )
 from gateway.domain.markers.search import Candidates
 from gateway.domain.markers.tables import EACH_HERTZ, POINT, TREND
@@ -70,7 +71,7 @@ def hums(grid: Grid, bins: Floats, noise: Noise, begins: Indices) -> Hum:
     levels = _levels(noise.variance)
     posterior = grid.tail.covariances(levels, begins, 0)
     seen = projected(tail, grid.tails).take(EACH_HERTZ, axis=-1)
-    found = applied(posterior, seen * _precisions(levels)[..., None, None])
+    found = applied(posterior, seen * each(each(_precisions(levels))))
     explained = product(found, seen)
     fifty_explains, sixty_explains = (plain(explained[..., of]) for of in (0, 1))
     sixty = sixty_explains > fifty_explains
@@ -163,12 +164,13 @@ def evidence(grid: Grid, bins: Floats, candidates: Candidates, noise: Noise, hum
     """What the sweeps of `bins` (..., bins) tell of their background."""
     latest = grid.bins - POINT
     points = smaller(noise.tail, latest)
-    means = plain(np.add.reduce(at(bins, each(points) + np.arange(POINT)), axis=-1)) / POINT
+    means = plain(np.add.reduce(window(bins, points, POINT), axis=-1)) / POINT
     doubts = grid.scale.wander_uv + _OF_WAVE * candidates.prominence_uv
+    levels = _levels(noise.variance)
     return Evidence(
         kept=bins * grid.kept,
-        levels=_levels(noise.variance),
-        precisions=_precisions(_levels(noise.variance)),
+        levels=levels,
+        precisions=_precisions(levels),
         known=hum.known,
         at=grid.points[points],
         points=means,
@@ -215,5 +217,6 @@ def _levels(variance: Floats) -> Indices:
     return levels
 
 
-def _precisions(levels: Indices) -> Floats:
-    return np.ldexp(1.0, -levels)
+def _precisions(levels: Indices) -> Any:
+    precisions: Any = 2.0**-levels
+    return precisions

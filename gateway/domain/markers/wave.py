@@ -21,15 +21,16 @@ from gateway.domain.markers.rows import (
     first_not_above,
     flanks,
     highest,
-    highest_place,
     larger,
     last,
     last_below,
+    lowest_place,
     plain,
     root,
     smaller,
     until,
     whole,
+    window,
 )
 
 _ABOVE_NOISE: Final = 2.5  # standard deviations: the lowest level at which a rising wave is timed
@@ -163,8 +164,7 @@ def _parabola(weights: Floats, fine: Floats, first: Indices) -> tuple[tuple[Floa
     """
     width = weights.shape[1]
     first = smaller(larger(first, 0), fine.shape[-1] - width)
-    window = at(fine, each(first) + np.arange(width))
-    value, slope, bend = projected(window, weights).T
+    value, slope, bend = projected(window(fine, first, width), weights).T
     return (plain(value), plain(slope), plain(bend)), first
 
 
@@ -224,7 +224,7 @@ def _behind(
 
     A phase is at least `phase` high; where there is none, it is over when the wave is, at `end`.
     """
-    trough = _trough(curves, highest_place(-curves, after, grid.bins - 1), after)
+    trough = _trough(curves, lowest_place(curves, after), after)
     _, later = extremes(curves, after, grid.bins)
     later = later * has_end
     there = later >= phase
@@ -266,7 +266,7 @@ def _ahead(
 def _trough(curves: Floats, lowest: Indices, begin: Indices) -> Floats:
     """The lowest level: the parabola through the five bins around the lowest, where there are five."""
     middle = smaller(lowest, curves.shape[-1] - 3)
-    five = at(curves, each(middle) + np.arange(-2, 3))
+    five = window(curves, middle - 2, 5)
     room = (middle == lowest) & (lowest >= begin + 2)
     trough: Floats = either(room, product(five, _LEVEL_OF_FIVE), at(curves, lowest))
     return trough
