@@ -174,6 +174,23 @@ def extremes(values: Floats, first: Any, end: Any) -> tuple[Any, Any]:
     return np.minimum(lowest(inside), 0.0), np.maximum(highest(inside), 0.0)
 
 
+def total(values: Floats, *parts: tuple[Any, Any]) -> Any:
+    """The sum of what each sweep has in the parts, each from a bin of its own to before another.
+
+    Each part is summed by itself, in an order that its length alone decides.
+    """
+    if values.ndim == 1:
+        sums = np.add.reduceat(values, [bound for part in parts for bound in part])[::2].tolist()
+        return sum(found for found, (first, end) in zip(sums, parts, strict=True) if first < end)
+    bounds = np.empty((len(values), len(parts), 2), dtype=np.intp)
+    for place, (first, end) in enumerate(parts):
+        bounds[:, place, 0], bounds[:, place, 1] = first, end
+    some = bounds[..., 0] < bounds[..., 1]
+    bounds += (np.arange(len(values)) * values.shape[1])[:, None, None]
+    sums = np.add.reduceat(values.reshape(-1), bounds.reshape(-1))[::2].reshape(some.shape)
+    return np.add.reduce(sums * some, axis=-1)
+
+
 def flanks(values: Floats, before: Any, peak: Any, after: Any) -> tuple[Any, Any]:
     """Each wave from its peak on to before `after`, and back to behind `before`.
 

@@ -28,6 +28,7 @@ from gateway.domain.markers.rows import (
     plain,
     root,
     smaller,
+    total,
     until,
     whole,
     window,
@@ -206,14 +207,10 @@ def _area(
     fine: Floats, onset: tuple[Floats, Indices], end: tuple[Floats, Indices], steep_end: Floats
 ) -> Floats:
     """The sum of the half bins between two places, parts of bins by their part."""
-    sums = np.add.accumulate(until(fine, larger(onset[1], end[1])), axis=-1)
-    to_onset, to_end = (
-        at(sums, whole_bin) - (whole_bin + 1 - place) * at(fine, whole_bin)
-        for place, whole_bin in (onset, end)
-    )
+    before, behind = ((place - bin_of) * at(fine, bin_of) for place, bin_of in (onset, end))
     part = end[0] - end[1]
     above = 0.5 * steep_end * part * (1.0 - part)  # the part before zero lies higher than the whole
-    area: Floats = to_end - to_onset + above
+    area: Floats = total(fine, (onset[1], end[1])) - before + behind + above
     return area
 
 
