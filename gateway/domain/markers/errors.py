@@ -5,7 +5,7 @@ background's covariance makes of it there. A mark in time has the variance of it
 slope. What is measured on simulated sweeps, not derived, is marked so; `docs/markers.md` shows the coverage.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -88,7 +88,7 @@ def _later_ms(grid: Grid, wave: Waves, curves: Floats, uv: Floats) -> Floats:
     return later_ms
 
 
-def _doubts(grid: Grid, wave: Waves, covariances: Floats, moved: Floats) -> Floats:
+def _doubts(grid: Grid, wave: Waves, covariances: Floats, moved: Floats) -> Any:
     """What the background adds to the variance of onset, peak, end (uV^2), duration, area (uV^2.ms^2)."""
     sums = np.empty((5, *moved.shape))
     sums[:3] = grid.at_fine[np.array((wave.begin, wave.top, wave.end))]
@@ -96,7 +96,7 @@ def _doubts(grid: Grid, wave: Waves, covariances: Floats, moved: Floats) -> Floa
     sums[4] = grid.integrals[wave.end] - grid.integrals[wave.begin]
     known = product(applied(covariances, sums), sums)
     doubts: Floats = known + _square(_OF_MOVE * product(sums, moved))
-    return doubts
+    return doubts if moved.ndim > 1 else doubts.tolist()  # of one sweep: plain numbers are quicker
 
 
 def _square(value: Floats) -> Floats:
