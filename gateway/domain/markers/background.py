@@ -50,18 +50,15 @@ _OF_WAVE: Final = 0.02  # of the response: what an after-potential may still lea
 class Hum(NamedTuple):
     """Mains hum seen in each tail: cosine and sine of 50, then of 60 Hz, in uV, 0 where none was seen.
 
-    `known`: the tail was long and quiet enough to tell. `variance` is that of a coefficient.
+    `known`: the tail was long and quiet enough to tell. `variance` is that of a coefficient, `amplitude_uv`
+    the peak amplitude; `heard` whether any of the sweeps hums.
     """
 
     waves: Floats
     known: Flags
     variance: Floats
-
-    @property
-    def amplitude_uv(self) -> Floats:
-        """Peak amplitude."""
-        found: Floats = root(product(self.waves, self.waves))
-        return found
+    amplitude_uv: Floats
+    heard: bool
 
 
 def hums(grid: Grid, bins: Floats, noise: Noise, begins: Indices) -> Hum:
@@ -88,9 +85,11 @@ def hums(grid: Grid, bins: Floats, noise: Noise, begins: Indices) -> Hum:
     known &= chi_square < 1.0 + _MISFIT * root(2.0 / free)
     stands_out = known & (size > _STANDS_OUT * variance) & (size > faintest * faintest)
     doubt = known * variance / 2 + stands_out * _OF_HUM * size
+    amplitude_uv = root(size * stands_out)
     fifty = each(stands_out & np.logical_not(sixty))
     sixty = each(stands_out & sixty)
-    return Hum(np.concatenate((waves * fifty, waves * sixty), axis=-1), known, doubt)
+    waves = np.concatenate((waves * fifty, waves * sixty), axis=-1)
+    return Hum(waves, known, doubt, amplitude_uv, anywhere(stands_out))
 
 
 def tails(grid: Grid, candidates: Candidates, noise: Noise) -> Indices:
@@ -122,7 +121,7 @@ def loud_hum(grid: Grid, fine: Floats) -> float:
 
 def without_hum(values: Floats, hum: Hum, waves: Floats) -> Floats:
     """The sweeps without their hum; `waves` (2, 2, points) are those of 50 and 60 Hz."""
-    return residual(values, hum.waves, waves.reshape(4, -1)) if hum.waves.any() else values
+    return residual(values, hum.waves, waves.reshape(4, -1)) if hum.heard else values
 
 
 class Fit(NamedTuple):
