@@ -6,16 +6,29 @@ tell stays uncertain, and the uncertainty goes into the standard error of every 
 """
 
 import math
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise
 from gateway.domain.markers.regression import Flags, Floats, Indices, applied, combined, product, projected
-from gateway.domain.markers.rows import Many, anywhere, at, each, either, larger, smaller, until_whole
+from gateway.domain.markers.rows import (
+    Many,
+    anywhere,
+    at,
+    each,
+    either,
+    larger,
+    plain,
+    power_of_two,
+    root,
+    smaller,
+    until_whole,
+    window,
+)
 from gateway.domain.markers.search import Candidates
-from gateway.domain.markers.tables import EACH_HERTZ, POINT, TREND
+from gateway.domain.markers.tables import EACH_HERTZ, POINT
 
 # Hum is taken from a tail at least this long, when it stands out and the tail is nothing but trend and hum.
 _LONG_MS: Final = 10.0
@@ -37,17 +50,15 @@ _OF_WAVE: Final = 0.02  # of the response: what an after-potential may still lea
 class Hum(NamedTuple):
     """Mains hum seen in each tail: cosine and sine of 50, then of 60 Hz, in uV, 0 where none was seen.
 
-    `known`: the tail was long and quiet enough to tell. `variance` is that of a coefficient.
+    `known`: the tail was long and quiet enough to tell. `variance` is that of a coefficient, `amplitude_uv`
+    the peak amplitude; `heard` whether any of the sweeps hums.
     """
 
     waves: Floats
     known: Flags
     variance: Floats
-
-    @property
-    def amplitude_uv(self) -> Floats:
-        """Peak amplitude."""
-        return np.sqrt(product(self.waves, self.waves))
+    amplitude_uv: Floats
+    heard: bool
 
 
 def hums(grid: Grid, bins: Floats, noise: Noise, begins: Indices) -> Hum:
@@ -57,25 +68,28 @@ def hums(grid: Grid, bins: Floats, noise: Noise, begins: Indices) -> Hum:
     levels = _levels(noise.variance)
     posterior = grid.tail.covariances(levels, begins, 0)
     seen = projected(tail, grid.tails).take(EACH_HERTZ, axis=-1)
-    found = applied(posterior, seen * _precisions(levels)[..., None, None])
+    found = applied(posterior, seen * each(each(_precisions(levels))))
     explained = product(found, seen)
-    sixty = explained[..., 1] > explained[..., 0]
+    fifty_explains, sixty_explains = (plain(explained[..., of]) for of in (0, 1))
+    sixty = sixty_explains > fifty_explains
     variances = posterior[..., 3, 3] + posterior[..., 4, 4]
-    variance = either(sixty, variances[..., 1], variances[..., 0])
+    variance = either(sixty, plain(variances[..., 1]), plain(variances[..., 0]))
     waves = either(each(sixty), found[..., 1, 3:], found[..., 0, 3:])
     size = product(waves, waves)
     loudest, faintest = (part * grid.scale.mains_uv for part in (_LOUDEST, _FAINTEST))
     left = grid.bins - begins
     lasts_ms = left * grid.step_ms
     free = larger(left - _PARAMETERS, 1)
-    chi_square = (product(tail, tail) - larger(explained[..., 0], explained[..., 1])) / noise.variance / free
+    chi_square = (product(tail, tail) - larger(fifty_explains, sixty_explains)) / noise.variance / free
     known = (lasts_ms >= _PERIOD_MS) | (lasts_ms >= _LONG_MS) & (size < loudest * loudest)
-    known &= chi_square < 1.0 + _MISFIT * np.sqrt(2.0 / free)
+    known &= chi_square < 1.0 + _MISFIT * root(2.0 / free)
     stands_out = known & (size > _STANDS_OUT * variance) & (size > faintest * faintest)
     doubt = known * variance / 2 + stands_out * _OF_HUM * size
+    amplitude_uv = root(size * stands_out)
     fifty = each(stands_out & np.logical_not(sixty))
     sixty = each(stands_out & sixty)
-    return Hum(np.concatenate((waves * fifty, waves * sixty), axis=-1), known, doubt)
+    waves = np.concatenate((waves * fifty, waves * sixty), axis=-1)
+    return Hum(waves, known, doubt, amplitude_uv, anywhere(stands_out))
 
 
 def tails(grid: Grid, candidates: Candidates, noise: Noise) -> Indices:
@@ -107,7 +121,7 @@ def loud_hum(grid: Grid, fine: Floats) -> float:
 
 def without_hum(values: Floats, hum: Hum, waves: Floats) -> Floats:
     """The sweeps without their hum; `waves` (2, 2, points) are those of 50 and 60 Hz."""
-    return residual(values, hum.waves, waves.reshape(4, -1)) if hum.waves.any() else values
+    return residual(values, hum.waves, waves.reshape(4, -1)) if hum.heard else values
 
 
 class Fit(NamedTuple):
@@ -133,7 +147,7 @@ class Evidence(NamedTuple):
     """What each sweep tells of its background: the bins that are kept, and the mean of a point in its tail.
 
     `levels` are those of the noise, `precisions` what they are worth, `known` whether the tail has shown the
-    hum; `at` (..., trend) is the trend at the point, `doubts` the variance of what else may be there.
+    hum; `at` (..., k) are the columns at the point, `doubts` the variance of what else may be there.
     """
 
     kept: Floats
@@ -149,12 +163,13 @@ def evidence(grid: Grid, bins: Floats, candidates: Candidates, noise: Noise, hum
     """What the sweeps of `bins` (..., bins) tell of their background."""
     latest = grid.bins - POINT
     points = smaller(noise.tail, latest)
-    means = np.add.reduce(at(bins, each(points) + np.arange(POINT)), axis=-1) / POINT
+    means = plain(np.add.reduce(window(bins, points, POINT), axis=-1)) / POINT
     doubts = grid.scale.wander_uv + _OF_WAVE * candidates.prominence_uv
+    levels = _levels(noise.variance)
     return Evidence(
         kept=bins * grid.kept,
-        levels=_levels(noise.variance),
-        precisions=_precisions(_levels(noise.variance)),
+        levels=levels,
+        precisions=_precisions(levels),
         known=hum.known,
         at=grid.points[points],
         points=means,
@@ -167,12 +182,12 @@ def fitted(grid: Grid, seen: Evidence, ends: Indices) -> Fit:
     covariance = grid.background.covariances(seen.levels, ends, seen.known)
     kept, places, columns = (until_whole(values, ends) for values in (seen.kept, grid.places, grid.columns))
     sums = projected(kept * (places < each(ends)), columns)
-    found = applied(covariance, sums * each(seen.precisions))
     # one more observation, the point in the tail: a rank-one update
-    reach = applied(covariance[..., :TREND], seen.at)
-    gain = 1.0 / (product(reach[..., :TREND], seen.at) + seen.doubts)
-    missed = seen.points - product(seen.at, found[..., :TREND])
-    found += reach * each(gain * missed)
+    both = applied(covariance, np.array((sums * each(seen.precisions), seen.at)))
+    at_point, reached = product(both, seen.at)
+    found, reach = both
+    gain = 1.0 / (reached + seen.doubts)
+    found += reach * each(gain * (seen.points - at_point))
     return Fit(ends, found, covariance, reach, gain)
 
 
@@ -197,8 +212,10 @@ def residual(values: Floats, found: Floats, columns: Floats) -> Floats:
 
 def _levels(variance: Floats) -> Indices:
     """The noise of each sweep as the power of two that its variance is nearest to."""
-    return np.frexp(variance * math.sqrt(2.0))[1] - 1
+    levels: Indices = power_of_two(variance * math.sqrt(2.0)) - 1
+    return levels
 
 
-def _precisions(levels: Indices) -> Floats:
-    return np.ldexp(1.0, -levels)
+def _precisions(levels: Indices) -> Any:
+    precisions: Any = 2.0**-levels
+    return precisions

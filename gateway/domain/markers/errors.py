@@ -5,7 +5,7 @@ background's covariance makes of it there. A mark in time has the variance of it
 slope. What is measured on simulated sweeps, not derived, is marked so; `docs/markers.md` shows the coverage.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from gateway.domain.markers.background import Fit, Hum
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise
 from gateway.domain.markers.regression import Floats, applied, product
-from gateway.domain.markers.rows import each, larger, last_below, smaller
+from gateway.domain.markers.rows import each, larger, last_below, root, smaller
 from gateway.domain.markers.wave import TROUGH_GAIN, Waves
 
 MARKS: Final = ("onset", "peak", "end", "duration", "height", "peak_to_peak", "area")
@@ -57,7 +57,7 @@ def standard_errors(
     rise = larger(rise_ms / grid.fine_ms, 1.0)
     bend = larger(smaller(wave.bend, wave.height_uv / _square(rise)), 1e-9)
     level = flank + doubt[0] + hum.variance
-    later_ms = _later_ms(grid, wave, curves, _WITHIN * np.sqrt(larger(level, 0.0))) / _WITHIN
+    later_ms = _later_ms(grid, wave, curves, _WITHIN * root(larger(level, 0.0))) / _WITHIN
     height = fine * grid.peak_gain + doubt[1] + hum.variance + dip + _square(_HEIGHT * wave.height_uv)
     trough = noise.variance * TROUGH_GAIN + doubt[2] + hum.variance + _square(_HEIGHT * wave.trough_uv)
     variances = np.array(
@@ -88,7 +88,7 @@ def _later_ms(grid: Grid, wave: Waves, curves: Floats, uv: Floats) -> Floats:
     return later_ms
 
 
-def _doubts(grid: Grid, wave: Waves, covariances: Floats, moved: Floats) -> Floats:
+def _doubts(grid: Grid, wave: Waves, covariances: Floats, moved: Floats) -> Any:
     """What the background adds to the variance of onset, peak, end (uV^2), duration, area (uV^2.ms^2)."""
     sums = np.empty((5, *moved.shape))
     sums[:3] = grid.at_fine[np.array((wave.begin, wave.top, wave.end))]
@@ -96,7 +96,7 @@ def _doubts(grid: Grid, wave: Waves, covariances: Floats, moved: Floats) -> Floa
     sums[4] = grid.integrals[wave.end] - grid.integrals[wave.begin]
     known = product(applied(covariances, sums), sums)
     doubts: Floats = known + _square(_OF_MOVE * product(sums, moved))
-    return doubts
+    return doubts if moved.ndim > 1 else doubts.tolist()  # of one sweep: plain numbers are quicker
 
 
 def _square(value: Floats) -> Floats:

@@ -32,17 +32,18 @@ def rounded(value: float) -> float:
 def unmarkable(counts: NDArray[np.int32]) -> Iterator[Quality | None]:
     """Why nothing can be read off each row of counts, if so: it is flat, or at the converter's limits."""
     lowest, highest = np.minimum.reduce(counts, axis=1), np.maximum.reduce(counts, axis=1)
-    tops, bottoms = (np.count_nonzero(counts == most[:, None], axis=1) for most in (highest, lowest))
-    size = counts.shape[1]
-    for low, high, top, bottom in zip(*(of.tolist() for of in (lowest, highest, tops, bottoms)), strict=True):
-        yield _constant_or_clipped(high - low, top / size, bottom / size)
+    at_top = counts == highest[:, None]
+    for row, tops, low, high in zip(counts, at_top, lowest.tolist(), highest.tolist(), strict=True):
+        yield _constant_or_clipped(row, np.count_nonzero(tops) / row.size, low, high)
 
 
-def _constant_or_clipped(span: int, top: float, bottom: float) -> Quality | None:
-    if span == 0:
+def _constant_or_clipped(counts: NDArray[np.int32], top: float, low: int, high: int) -> Quality | None:
+    if low == high:
         return Quality("constant_signal", 0.0)
-    if span >= _RAIL_COUNTS and min(top, bottom) >= _RAIL_SHARE[0] and top + bottom >= _RAIL_SHARE[1]:
-        return Quality("all_clipped", rounded(100.0 * (top + bottom)))
+    if top >= _RAIL_SHARE[0] and high - low >= _RAIL_COUNTS:
+        bottom = np.count_nonzero(counts == low) / counts.size
+        if bottom >= _RAIL_SHARE[0] and top + bottom >= _RAIL_SHARE[1]:
+            return Quality("all_clipped", rounded(100.0 * (top + bottom)))
     return None
 
 

@@ -21,7 +21,7 @@ from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise, noise
 from gateway.domain.markers.regression import Flags, Floats, Indices
 from gateway.domain.markers.response import Verdict, evident, unexplained, verdict
-from gateway.domain.markers.rows import anywhere, either, highest_place, until
+from gateway.domain.markers.rows import anywhere, either, highest_place, root, until
 from gateway.domain.markers.search import Candidates, candidates
 from gateway.domain.markers.tables import ARTEFACT
 from gateway.domain.markers.take_off import earliest_take_off, quiet_part
@@ -50,14 +50,16 @@ class Reading(NamedTuple):
 
 def read(grid: Grid, fine: Floats, uv_per_count: Floats) -> list[Reading]:
     """What is read off sweeps given in half bins (n, bins x halves), in uV."""
+    scales: Any = uv_per_count
     if len(fine) == 1:  # one alone has no rows: see `rows`
-        fine, uv_per_count = fine[0], uv_per_count[0]
+        fine, scales = fine[0], uv_per_count.item(0)
     bins = grid.whole(fine)
     found = candidates(grid, bins)
-    noises = noise(grid, bins, found, uv_per_count)
+    noises = noise(grid, bins, found, scales)
     begins = tails(grid, found, noises)
     hum = hums(grid, bins, noises, begins)
-    noises = noises._replace(tail=either(hum.known, begins, noises.tail))  # nothing but hum is left there
+    # nothing but hum is left in a tail where it is known
+    noises = Noise(noises.variance, noises.deviation, either(hum.known, begins, noises.tail))
     bins = without_hum(bins, hum, grid.hums)
     background, moved = _learnt(grid, bins, found, noises, hum)
     left = residual(without_hum(fine, hum, grid.fine_hums), background.coefficients, grid.fine_columns)
@@ -69,9 +71,9 @@ def read(grid: Grid, fine: Floats, uv_per_count: Floats) -> list[Reading]:
     under = grid.at_fine[np.array((wave.begin, wave.end))] * background.coefficients
     at_onset, at_end = np.add.reduce(under, axis=-1)
     artefacts = np.add.reduce(under[0, ..., ARTEFACT], axis=-1)
-    of_mean = np.sqrt(noises.variance / grid.mean_of)
+    of_mean = root(noises.variance / grid.mean_of)
     waves = [Wave._make(row) for row in _rows(*wave)]
-    mark_errors = [dict(zip(MARKS, row, strict=True)) for row in np.atleast_2d(errors).tolist()]
+    mark_errors = [dict(zip(MARKS, row, strict=True)) for row in errors.reshape(-1, len(MARKS)).tolist()]
     seen = _rows(standing, of_mean, found.rise_ms, rested)
     verdicts = (
         verdict(grid, one, error, *row) for one, error, row in zip(waves, mark_errors, seen, strict=True)

@@ -11,7 +11,6 @@ from typing import Final
 import numpy as np
 
 from gateway.domain.markers.grid import Grid
-from gateway.domain.markers.noise import running
 from gateway.domain.markers.regression import Flags, Floats, Indices, combined, projected
 from gateway.domain.markers.rows import at, each, larger
 from gateway.domain.markers.search import prominences
@@ -50,7 +49,8 @@ def unexplained(grid: Grid, bins: Floats, peaks: Indices) -> Floats:
     """How far what no background explains stands out within 1 ms of each peak, in uV."""
     rest = bins * grid.kept
     rest -= combined(projected(rest, grid.null), grid.null)
-    sums = running(rest)
+    sums = np.zeros((*rest.shape[:-1], grid.bins + 1))
+    np.add.accumulate(rest, axis=-1, out=sums[..., 1:])
     width = grid.mean_of
     means = (sums[..., width:] - sums[..., :-width])[..., grid.searched :] * (1.0 / width)
     standing = prominences(means)

@@ -15,6 +15,7 @@ from gateway.domain.markers.regression import Flags, Floats, Indices, product, p
 from gateway.domain.markers.rows import (
     anywhere,
     at,
+    between,
     each,
     either,
     extremes,
@@ -25,9 +26,14 @@ from gateway.domain.markers.rows import (
     larger,
     last,
     last_below,
+    lowest_place,
+    plain,
+    root,
     smaller,
+    total,
     until,
     whole,
+    window,
 )
 
 _ABOVE_NOISE: Final = 2.5  # standard deviations: the lowest level at which a rising wave is timed
@@ -101,15 +107,13 @@ def read_waves(
     after, has_end = _back(curves, peak)
     rises, steep_on = _passage(grid, fine, curves, before, timed, 1.0)
     end, steep_end = _passage(grid, fine, curves, after - 1, 0.0, -1.0)
-    back = 2.0 / steep_on * (timed - np.sqrt(level * timed))
+    back = 2.0 / steep_on * (timed - root(level * timed))
     back = smaller(back, _LONGEST_BACK_MS / ms)
     onset = rises - back
     phase = larger(PHASE[0] * height, PHASE[1] * noise.deviation)
     trough, later, total_end = _behind(grid, curves, after, phase, end, has_end)
     dip, earlier, first_onset = _ahead(grid, curves, (quiet, before), (phase, level), onset)
-    begin, middle, finish = (
-        smaller(larger(whole(place), 0), fine.shape[-1] - 1) for place in (onset, top, end)
-    )
+    begin, middle, finish = (between(whole(place), 0, fine.shape[-1] - 1) for place in (onset, top, end))
     return Wave(
         peak_bin=peak,
         onset_ms=begin_ms + onset * ms,
@@ -137,9 +141,8 @@ def read_waves(
 
 def _highest_near(grid: Grid, curves: Floats, peak: Indices) -> Indices:
     near = round(_NEAR_PEAK_MS / grid.step_ms)
-    around = each(peak) + np.arange(-near, near + 1)
-    around = np.minimum(np.maximum(around, grid.earliest_peak), grid.bins - 1)
-    found: Indices = at(around, at(curves, around).argmax(axis=-1))
+    first, final = (between(peak + off, grid.earliest_peak, grid.bins - 1) for off in (-near, near))
+    found: Indices = highest_place(curves, first, final)
     return found
 
 
@@ -150,19 +153,19 @@ def _top(grid: Grid, fine: Floats, peak: Indices) -> tuple[Floats, Floats, Float
         middle = middle + whole(at(fine, middle + 1) >= at(fine, middle))
     half = grid.peak_weights.shape[1] // 2
     (value, slope, bend), first = _parabola(grid.peak_weights, fine, middle - half)
-    off = smaller(larger(-slope / (2.0 * smaller(bend, -_FLAT)), -half), half)
+    off = between(-slope / (2.0 * smaller(bend, -_FLAT)), -half, half)
     return first + (half + 0.5) + off, value + off * (slope + off * bend), -2.0 * bend
 
 
-def _parabola(weights: Floats, fine: Floats, first: Indices) -> tuple[Floats, Indices]:
+def _parabola(weights: Floats, fine: Floats, first: Indices) -> tuple[tuple[Floats, Floats, Floats], Indices]:
     """Value, slope and half the bend at the centre of a window of each sweep, and where the window begins.
 
     It begins at `first`, or where there is room for it.
     """
     width = weights.shape[1]
-    first = smaller(larger(first, 0), fine.shape[-1] - width)
-    window = at(fine, each(first) + np.arange(width))
-    return projected(window, weights).T, first
+    first = between(first, 0, fine.shape[-1] - width)
+    value, slope, bend = projected(window(fine, first, width), weights).T
+    return (plain(value), plain(slope), plain(bend)), first
 
 
 def _last_below(grid: Grid, curves: Floats, peak: Indices, level: Floats) -> tuple[Indices, Flags]:
@@ -187,14 +190,14 @@ def _passage(
     here = at(curves, bin_before)
     step = at(curves, smaller(bin_before + 1, grid.bins - 1)) - here
     part = (level - here) / either(abs(step) > _FLAT, step, np.inf)
-    place = (bin_before + 0.5 + smaller(larger(part, 0.0), 1.0)) * grid.halves
+    place = (bin_before + 0.5 + between(part, 0.0, 1.0)) * grid.halves
     half = grid.flank_weights.shape[1] // 2
     (value, slope, bend), first = _parabola(grid.flank_weights, fine, whole(np.rint(place)) - half)
     off = place - (first + half)
     steep = slope + 2.0 * bend * off
     missed = level - (value + off * (slope + off * bend))
     step = missed / either(sign * steep > _FLAT, steep, np.inf)
-    off = off + smaller(larger(step, -0.5 * half), 0.5 * half)
+    off = off + between(step, -0.5 * half, 0.5 * half)
     steep = larger(sign * (slope + 2.0 * bend * off), 0.25 * sign * slope)
     return first + half + off, larger(steep, _FLAT)
 
@@ -203,14 +206,10 @@ def _area(
     fine: Floats, onset: tuple[Floats, Indices], end: tuple[Floats, Indices], steep_end: Floats
 ) -> Floats:
     """The sum of the half bins between two places, parts of bins by their part."""
-    sums = np.add.accumulate(until(fine, larger(onset[1], end[1])), axis=-1)
-    to_onset, to_end = (
-        at(sums, whole_bin) - (whole_bin + 1 - place) * at(fine, whole_bin)
-        for place, whole_bin in (onset, end)
-    )
+    before, behind = ((place - bin_of) * at(fine, bin_of) for place, bin_of in (onset, end))
     part = end[0] - end[1]
     above = 0.5 * steep_end * part * (1.0 - part)  # the part before zero lies higher than the whole
-    area: Floats = to_end - to_onset + above
+    area: Floats = total(fine, (onset[1], end[1])) - before + behind + above
     return area
 
 
@@ -221,7 +220,7 @@ def _behind(
 
     A phase is at least `phase` high; where there is none, it is over when the wave is, at `end`.
     """
-    trough = _trough(curves, highest_place(-curves, after, grid.bins - 1), after)
+    trough = _trough(curves, lowest_place(curves, after), after)
     _, later = extremes(curves, after, grid.bins)
     later = later * has_end
     there = later >= phase
@@ -263,7 +262,7 @@ def _ahead(
 def _trough(curves: Floats, lowest: Indices, begin: Indices) -> Floats:
     """The lowest level: the parabola through the five bins around the lowest, where there are five."""
     middle = smaller(lowest, curves.shape[-1] - 3)
-    five = at(curves, each(middle) + np.arange(-2, 3))
+    five = window(curves, middle - 2, 5)
     room = (middle == lowest) & (lowest >= begin + 2)
     trough: Floats = either(room, product(five, _LEVEL_OF_FIVE), at(curves, lowest))
     return trough
