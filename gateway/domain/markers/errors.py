@@ -14,6 +14,7 @@ from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise
 from gateway.domain.markers.regression import Floats, applied, product
 from gateway.domain.markers.rows import each, larger, last, smaller, until
+from gateway.domain.markers.take_off import FOOT
 from gateway.domain.markers.wave import TROUGH_GAIN, Waves
 
 MARKS: Final = ("onset", "peak", "end", "duration", "height", "peak_to_peak", "area")
@@ -28,6 +29,7 @@ _TOP: Final = 0.01  # of the time from half to peak: the jagged top that few mot
 _DIP: Final = 0.1  # of a positive dip before the wave: where the baseline lies under it is not seen
 _DIP_SEEN: Final = 3.0  # deviations
 _WITHIN: Final = 2.0  # standard errors to either side, nearly all that may be; there no curve is a line
+_LEAKED: Final = 0.45  # Measured: of what cannot be told from quiet, how much a wave's foot moves the background
 _FOLLOWED: Final = 0.8  # of the way a take-off was followed below the noise
 
 
@@ -54,6 +56,8 @@ def standard_errors(
     followed = _square(_FOLLOWED * wave.back_ms)
     dip = _square(_DIP * larger(wave.dip_uv - _DIP_SEEN * noise.deviation, 0.0))
     flank = grid.flank_gain * fine + dip
+    foot = larger(FOOT[0] * wave.height_uv, FOOT[1] * noise.deviation)
+    leaked = _square(_LEAKED * foot) / on
     rise = larger(rise_ms / grid.fine_ms, 1.0)
     bend = larger(smaller(wave.bend, wave.height_uv / _square(rise)), 1e-9)
     level = flank + doubt[0] + hum.variance
@@ -62,10 +66,10 @@ def standard_errors(
     trough = noise.variance * TROUGH_GAIN + doubt[2] + hum.variance + _square(_HEIGHT * wave.trough_uv)
     variances = np.array(
         (
-            larger(level / on, _square(later_ms)) + binned + followed,
+            larger(level / on, _square(later_ms)) + binned + followed + leaked,
             fine * grid.top_gain * _square(grid.fine_ms / bend) + binned + _square(_TOP * rise_ms),
             (flank + doubt[2] + hum.variance) / end + binned,
-            flank / on + flank / end + doubt[3] + 2 * binned + followed,
+            flank / on + flank / end + doubt[3] + 2 * binned + followed + leaked,
             height,
             height + trough,
             fine * grid.fine_ms * abs(lasts_ms)

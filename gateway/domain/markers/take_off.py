@@ -8,7 +8,9 @@ from gateway.domain.markers.regression import Floats, Indices
 from gateway.domain.markers.rows import anywhere, at, each, either, larger, last, smaller, until, whole
 from gateway.domain.markers.search import Candidates
 
-_LEVEL: Final = (0.01, 3.0)  # of the height, and standard deviations: above it the wave has taken off
+# Of the height, and standard deviations: above it the sweep is not quiet. Far below the level of the take-off: a
+# gentle foot that is taken for baseline bends the background up into the wave.
+FOOT: Final = (0.003, 3.0)
 _DIP: Final = 5.0  # standard deviations: below it, the sweep dips
 _HALF: Final = 0.5  # of its depth: here the dip is timed
 # It begins this many times as long before as it takes from half to its deepest: a half sine 0.5, a bell's
@@ -36,7 +38,7 @@ def quiet_part(
     height = at(curves, candidates.peak)
     curves = until(curves, candidates.low)
     places = until(grid.places, candidates.low)
-    below = curves < each(larger(_LEVEL[0] * height, _LEVEL[1] * noise.deviation))
+    below = curves < each(larger(FOOT[0] * height, FOOT[1] * noise.deviation))
     below |= places <= each(smaller(earliest, candidates.low))
     below &= places <= each(candidates.low)
     take_off = either(earliest < candidates.low, last(below), candidates.low)
