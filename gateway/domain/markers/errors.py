@@ -62,14 +62,18 @@ def standard_errors(
     bend = larger(smaller(wave.bend, wave.height_uv / _square(rise)), 1e-9)
     level = flank + doubt[0] + hum.variance
     later_ms = _later_ms(grid, wave, curves, _WITHIN * np.sqrt(larger(level, 0.0))) / _WITHIN
+    flat = larger(_square(later_ms) - level / on, 0.0)
+    back = flank + doubt[2] + hum.variance
+    earlier_ms = _earlier_ms(grid, wave, curves, _WITHIN * np.sqrt(larger(back, 0.0))) / _WITHIN
+    flat_end = larger(_square(earlier_ms) - back / end, 0.0)
     height = fine * grid.peak_gain + doubt[1] + hum.variance + dip + _square(_HEIGHT * wave.height_uv)
     trough = noise.variance * TROUGH_GAIN + doubt[2] + hum.variance + _square(_HEIGHT * wave.trough_uv)
     variances = np.array(
         (
-            larger(level / on, _square(later_ms)) + binned + followed + leaked,
+            level / on + flat + binned + followed + leaked,
             fine * grid.top_gain * _square(grid.fine_ms / bend) + binned + _square(_TOP * rise_ms),
-            (flank + doubt[2] + hum.variance) / end + binned,
-            flank / on + flank / end + doubt[3] + 2 * binned + followed + leaked,
+            back / end + flat_end + binned,
+            flank / on + flank / end + doubt[3] + 2 * binned + flat + flat_end + followed + leaked,
             height,
             height + trough,
             fine * grid.fine_ms * abs(lasts_ms)
@@ -93,6 +97,15 @@ def _later_ms(grid: Grid, wave: Waves, curves: Floats, uv: Floats) -> Floats:
     below &= places <= each(wave.peak_bin)
     later_ms: Floats = larger(grid.begin_ms + (last(below) + 0.5) * grid.step_ms - wave.onset_ms, 0.0)
     return later_ms
+
+
+def _earlier_ms(grid: Grid, wave: Waves, curves: Floats, uv: Floats) -> Floats:
+    """How much earlier the return would be with the background so many uV higher: long where it is flat."""
+    below = curves <= each(uv)
+    below &= grid.places >= each(wave.peak_bin)
+    back_ms = grid.begin_ms + (below.argmax(axis=-1) + 0.5) * grid.step_ms
+    earlier_ms: Floats = larger(wave.end_ms - back_ms, 0.0) * wave.has_end
+    return earlier_ms
 
 
 def _doubts(grid: Grid, wave: Waves, covariances: Floats, moved: Floats) -> Floats:
