@@ -21,10 +21,12 @@ MARKS: Final = ("onset", "peak", "end", "duration", "height", "peak_to_peak", "a
 _OF_PEAK: Final = np.array([mark == "peak" for mark in MARKS])
 # Measured: how much of the move between two estimates of the background counts as doubt about its shape.
 _OF_MOVE: Final = 0.35
+# Measured: how much counts of the way the background goes on where nothing shows it, from where it was last seen.
+_OF_WAY: Final = 0.3
 # Measured: what binning leaves of a time (half bins) and of heights and areas (parts of them).
 _BINNED: Final = 0.12
-_HEIGHT: Final = 0.001
-_AREA: Final = 0.0015
+_HEIGHT: Final = 0.0009
+_AREA: Final = 0.0013
 _TOP: Final = 0.01  # of the time from half to peak: the jagged top that few motor units make
 _DIP: Final = 0.1  # of a positive dip before the wave: where the baseline lies under it is not seen
 _DIP_SEEN: Final = 3.0  # deviations
@@ -48,7 +50,7 @@ def standard_errors(
     peak; `moved` is how far the coefficients of the background have moved since a first estimate.
     """
     wave, curves = read
-    doubt = _doubts(grid, wave, background.covariances(), moved)
+    doubt = _doubts(grid, wave, background, moved)
     fine = noise.variance * grid.halves
     on, end = _square(wave.steep_on), _square(wave.steep_end)
     lasts_ms = wave.end_ms - wave.onset_ms
@@ -108,15 +110,24 @@ def _earlier_ms(grid: Grid, wave: Waves, curves: Floats, uv: Floats) -> Floats:
     return earlier_ms
 
 
-def _doubts(grid: Grid, wave: Waves, covariances: Floats, moved: Floats) -> Floats:
+def _doubts(grid: Grid, wave: Waves, background: Fit, moved: Floats) -> Floats:
     """What the background adds to the variance of onset, peak, end (uV^2), duration, area (uV^2.ms^2)."""
     sums = np.empty((5, *moved.shape))
     sums[:3] = grid.at_fine[np.array((wave.begin, wave.top, wave.end))]
-    sums[3] = -sums[2] / each(wave.steep_end) - sums[0] / each(wave.steep_on)
     sums[4] = grid.integrals[wave.end] - grid.integrals[wave.begin]
-    known = product(applied(covariances, sums), sums)
+    _of_duration(wave, sums)
+    known = product(applied(background.covariances(), sums), sums)
     doubts: Floats = known + _square(_OF_MOVE * product(sums, moved))
+    last_seen = grid.at_fine[background.ends * grid.halves]
+    sums[:3] -= last_seen
+    sums[4] -= last_seen * each(wave.end_ms - wave.onset_ms)
+    _of_duration(wave, sums)
+    doubts += _square(_OF_WAY * product(sums, background.coefficients))
     return doubts
+
+
+def _of_duration(wave: Waves, sums: Floats) -> None:
+    sums[3] = -sums[2] / each(wave.steep_end) - sums[0] / each(wave.steep_on)
 
 
 def _square(value: Floats) -> Floats:
