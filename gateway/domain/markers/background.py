@@ -30,7 +30,9 @@ _ARTEFACT_OVER_MS: Final = 3.0
 _MOST: Final = 0.5  # of a sweep's power
 _NEARLY_ALL: Final = 0.8
 _BEND_MS: Final = 10.0  # what the bend of a drift is told for
-_MOST_BENT: Final = 10.0  # times the bend that is expected; up to there what a bend leaves less of than hum is no hum
+_MOST_BENT: Final = (
+    10.0  # times the bend that is expected; up to there what a bend leaves less of than hum is no hum
+)
 # Measured: the part of its power by which hum is mistaken, for what is left of the response in the tail.
 _OF_HUM: Final = 0.03
 # On a tail about as long as a period 50 and 60 Hz look alike. Each is taken off by its share; one alone from here on,
@@ -83,7 +85,10 @@ def hums(grid: Grid, bins: Floats, noise: Noise, begins: Indices) -> Hum:
     # Two waves that agree in the tail may differ by anything under the response.
     apart = share * (1.0 - share) * (sizes[..., 0] + sizes[..., 1]) / 2
     doubt = known * variance / 2 + stands_out * (_OF_HUM * size + apart)
-    fifty, sixty = found[..., 0, 3:] * each(stands_out * (1.0 - share)), found[..., 1, 3:] * each(stands_out * share)
+    fifty, sixty = (
+        found[..., 0, 3:] * each(stands_out * (1.0 - share)),
+        found[..., 1, 3:] * each(stands_out * share),
+    )
     return Hum(np.concatenate((fifty, sixty), axis=-1), known, doubt)
 
 

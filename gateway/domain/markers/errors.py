@@ -21,8 +21,6 @@ MARKS: Final = ("onset", "peak", "end", "duration", "height", "peak_to_peak", "a
 _OF_PEAK: Final = np.array([mark == "peak" for mark in MARKS])
 # Measured: how much of the move between two estimates of the background counts as doubt about its shape.
 _OF_MOVE: Final = 0.35
-# Measured: how much counts of the way the background goes on where nothing shows it, from where it was last seen.
-_OF_WAY: Final = 0.3
 # Measured: what binning leaves of a time (half bins) and of heights and areas (parts of them).
 _BINNED: Final = 0.12
 _HEIGHT: Final = 0.0009
@@ -31,7 +29,9 @@ _TOP: Final = 0.01  # of the time from half to peak: the jagged top that few mot
 _DIP: Final = 0.1  # of a positive dip before the wave: where the baseline lies under it is not seen
 _DIP_SEEN: Final = 3.0  # deviations
 _WITHIN: Final = 2.0  # standard errors to either side, nearly all that may be; there no curve is a line
-_LEAKED: Final = 0.45  # Measured: of what cannot be told from quiet, how much a wave's foot moves the background
+_LEAKED: Final = (
+    0.45  # Measured: of what cannot be told from quiet, how much a wave's foot moves the background
+)
 _FOLLOWED: Final = 0.8  # of the way a take-off was followed below the noise
 
 
@@ -122,7 +122,7 @@ def _doubts(grid: Grid, wave: Waves, background: Fit, moved: Floats) -> Floats:
     sums[:3] -= last_seen
     sums[4] -= last_seen * each(wave.end_ms - wave.onset_ms)
     _of_duration(wave, sums)
-    doubts += _square(_OF_WAY * product(sums, background.coefficients))
+    doubts += _square(grid.scale.way_fraction * product(sums, background.coefficients))
     return doubts
 
 
