@@ -6,14 +6,27 @@ tell stays uncertain, and the uncertainty goes into the standard error of every 
 """
 
 import math
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise
 from gateway.domain.markers.regression import Flags, Floats, Indices, applied, combined, product, projected
-from gateway.domain.markers.rows import at, each, either, larger, smaller
+from gateway.domain.markers.rows import (
+    Many,
+    anywhere,
+    at,
+    each,
+    either,
+    larger,
+    plain,
+    power_of_two,
+    root,
+    smaller,
+    until_whole,
+    window,
+)
 from gateway.domain.markers.search import Candidates
 from gateway.domain.markers.tables import EACH_HERTZ, POINT, TREND
 
@@ -35,8 +48,8 @@ _MOST_BENT: Final = (
 )
 # Measured: the part of its power by which hum is mistaken, for what is left of the response in the tail.
 _OF_HUM: Final = 0.03
-# On a tail about as long as a period 50 and 60 Hz look alike. Each is taken off by its share; one alone from here on,
-# in chi square (a likelihood ratio of 50).
+# On a tail about as long as a period 50 and 60 Hz look alike. Each is taken off by its share; one alone from
+# half of this on, in chi square (a likelihood ratio of 50).
 _DECIDED: Final = 16.0
 _OF_WAVE: Final = 0.02  # of the response: what an after-potential may still leave there
 
@@ -44,7 +57,8 @@ _OF_WAVE: Final = 0.02  # of the response: what an after-potential may still lea
 class Hum(NamedTuple):
     """Mains hum seen in each tail: cosine and sine of 50, then of 60 Hz, in uV, 0 where none was seen.
 
-    Where the tail does not tell which of the two it is, each has a share. `known`: the tail was long and quiet enough to tell. `variance` is that of a coefficient.
+    Where the tail does not tell which of the two it is, each has a share.
+    `known`: the tail was long and quiet enough to tell. `variance` is that of a coefficient.
     """
 
     waves: Floats
@@ -54,8 +68,9 @@ class Hum(NamedTuple):
     @property
     def amplitude_uv(self) -> Floats:
         """Peak amplitude: each of the two stands for its share of the same hum."""
-        squares = self.waves * self.waves
-        return np.sqrt(squares[..., 0] + squares[..., 1]) + np.sqrt(squares[..., 2] + squares[..., 3])
+        fifty, sixty = self.waves[..., :2], self.waves[..., 2:]
+        found: Floats = root(product(fifty, fifty)) + root(product(sixty, sixty))
+        return found
 
 
 def hums(grid: Grid, bins: Floats, noise: Noise, begins: Indices) -> Hum:
@@ -65,25 +80,27 @@ def hums(grid: Grid, bins: Floats, noise: Noise, begins: Indices) -> Hum:
     levels = _levels(noise.variance)
     posterior = grid.tail.covariances(levels, begins, 0)
     seen = projected(tail, grid.tails).take(EACH_HERTZ, axis=-1)
-    found = applied(posterior, seen * _precisions(levels)[..., None, None])
+    found = applied(posterior, seen * each(each(_precisions(levels))))
     explained = product(found, seen)
-    more = (explained[..., 1] - explained[..., 0]) / noise.variance
+    fifty_explains, sixty_explains = (plain(explained[..., of]) for of in (0, 1))
+    more = (sixty_explains - fifty_explains) / noise.variance
     sixty = more > 0.0
     share = larger(smaller(0.5 + more / _DECIDED, 1.0), 0.0)
     variances = posterior[..., 3, 3] + posterior[..., 4, 4]
-    variance = either(sixty, variances[..., 1], variances[..., 0])
+    variance = either(sixty, plain(variances[..., 1]), plain(variances[..., 0]))
     sizes = product(found[..., 3:], found[..., 3:])
-    size = either(sixty, sizes[..., 1], sizes[..., 0])
+    fifty_size, sixty_size = (plain(sizes[..., of]) for of in (0, 1))
+    size = either(sixty, sixty_size, fifty_size)
     loudest, faintest = (part * grid.scale.mains_uv for part in (_LOUDEST, _FAINTEST))
     left = grid.bins - begins
     lasts_ms = left * grid.step_ms
     free = larger(left - _PARAMETERS, 1)
-    chi_square = (product(tail, tail) - larger(explained[..., 0], explained[..., 1])) / noise.variance / free
+    chi_square = (product(tail, tail) - larger(fifty_explains, sixty_explains)) / noise.variance / free
     known = (lasts_ms >= _PERIOD_MS) | (lasts_ms >= _LONG_MS) & (size < loudest * loudest)
-    known &= chi_square < 1.0 + _MISFIT * np.sqrt(2.0 / free)
+    known &= chi_square < 1.0 + _MISFIT * root(2.0 / free)
     stands_out = known & (size > _STANDS_OUT * variance) & (size > faintest * faintest)
     # Two waves that agree in the tail may differ by anything under the response.
-    apart = share * (1.0 - share) * (sizes[..., 0] + sizes[..., 1]) / 2
+    apart = share * (1.0 - share) * (fifty_size + sixty_size) / 2
     doubt = known * variance / 2 + stands_out * (_OF_HUM * size + apart)
     fifty, sixty = (
         found[..., 0, 3:] * each(stands_out * (1.0 - share)),
@@ -149,35 +166,66 @@ class Fit(NamedTuple):
         return covariances
 
 
-class Background:
-    """Fits the background of sweeps (n, bins) to their quiet parts."""
+class Evidence(NamedTuple):
+    """What each sweep tells of its background: the bins that are kept, and the mean of a point in its tail.
 
-    def __init__(self, grid: Grid, bins: Floats, candidates: Candidates, noise: Noise, hum: Hum) -> None:
-        self._grid: Final = grid
-        self._kept: Final = bins * grid.kept
-        self._levels: Final = _levels(noise.variance)
-        self._precisions: Final = each(_precisions(self._levels))
-        self._known: Final = hum.known
-        latest = grid.bins - POINT
-        points = smaller(noise.tail, latest)
-        self._at: Final = grid.points[points]
-        means = at(bins, each(points) + np.arange(POINT))
-        self._points: Final = np.add.reduce(means, axis=-1) / POINT
-        doubts = grid.scale.wander_uv + _OF_WAVE * candidates.prominence_uv
-        self._doubts: Final = either(noise.tail <= latest, doubts * doubts, np.inf)
+    `levels` are those of the noise, `precisions` what they are worth, `known` whether the tail has shown the
+    hum; `at` (..., trend) is the trend at the point, `doubts` the variance of what else may be there.
+    """
 
-    def fit(self, ends: Indices) -> Fit:
-        """What the background is when each sweep is quiet up to its bin in `ends`."""
-        grid = self._grid
-        covariance = grid.background.covariances(self._levels, ends, self._known)
-        seen = projected(self._kept * (grid.places < each(ends)), grid.columns)
-        found = applied(covariance, seen * self._precisions)
-        # one more observation, the point in the tail: a rank-one update
-        reach = applied(covariance[..., :TREND], self._at)
-        gain = 1.0 / (product(reach[..., :TREND], self._at) + self._doubts)
-        missed = self._points - product(self._at, found[..., :TREND])
-        found += reach * each(gain * missed)
-        return Fit(ends, found, covariance, reach, gain)
+    kept: Floats
+    levels: Indices
+    precisions: Floats
+    known: Flags
+    at: Floats
+    points: Floats
+    doubts: Floats
+
+
+def evidence(grid: Grid, bins: Floats, candidates: Candidates, noise: Noise, hum: Hum) -> Evidence:
+    """What the sweeps of `bins` (..., bins) tell of their background."""
+    latest = grid.bins - POINT
+    points = smaller(noise.tail, latest)
+    means = plain(np.add.reduce(window(bins, points, POINT), axis=-1)) / POINT
+    doubts = grid.scale.wander_uv + _OF_WAVE * candidates.prominence_uv
+    levels = _levels(noise.variance)
+    return Evidence(
+        kept=bins * grid.kept,
+        levels=levels,
+        precisions=_precisions(levels),
+        known=hum.known,
+        at=grid.points[points],
+        points=means,
+        doubts=either(noise.tail <= latest, doubts * doubts, np.inf),
+    )
+
+
+def fitted(grid: Grid, seen: Evidence, ends: Indices) -> Fit:
+    """What the background is when each sweep is quiet up to its bin in `ends`."""
+    covariance = grid.background.covariances(seen.levels, ends, seen.known)
+    kept, places, columns = (until_whole(values, ends) for values in (seen.kept, grid.places, grid.columns))
+    sums = projected(kept * (places < each(ends)), columns)
+    found = applied(covariance, sums * each(seen.precisions))
+    # one more observation, the point in the tail: a rank-one update
+    reach = applied(covariance[..., :TREND], seen.at)
+    gain = 1.0 / (product(reach[..., :TREND], seen.at) + seen.doubts)
+    missed = seen.points - product(seen.at, found[..., :TREND])
+    found += reach * each(gain * missed)
+    return Fit(ends, found, covariance, reach, gain)
+
+
+def refitted(grid: Grid, seen: Evidence, fit: Fit, ends: Indices) -> Fit:
+    """The fit with other `ends`: only those sweeps that have another are fitted again."""
+    other = ends != fit.ends
+    if not anywhere(other):
+        return fit
+    if not isinstance(other, Many):
+        return fitted(grid, seen, ends)
+    again = fitted(grid, Evidence._make(column[other] for column in seen), ends[other])
+    found = Fit._make(column.copy() for column in fit)
+    for column, values in zip(found, again, strict=True):
+        column[other] = values
+    return found
 
 
 def residual(values: Floats, found: Floats, columns: Floats) -> Floats:
@@ -187,8 +235,10 @@ def residual(values: Floats, found: Floats, columns: Floats) -> Floats:
 
 def _levels(variance: Floats) -> Indices:
     """The noise of each sweep as the power of two that its variance is nearest to."""
-    return np.frexp(variance * math.sqrt(2.0))[1] - 1
+    levels: Indices = power_of_two(variance * math.sqrt(2.0)) - 1
+    return levels
 
 
-def _precisions(levels: Indices) -> Floats:
-    return np.ldexp(1.0, -levels)
+def _precisions(levels: Indices) -> Any:
+    precisions: Any = 2.0**-levels
+    return precisions

@@ -62,7 +62,10 @@ def _middles(parts: Sequence[Counts]) -> Iterator[int]:
 
 def _cut_ms(counts: Counts, place: int, rate_hz: float, *, upright: bool) -> float:
     """How long `counts` are cut off around `place`; 0 where they are not: most are not even flat there."""
-    around = sorted(counts[max(place - _AROUND, 0) : place + _AROUND + 1].tolist())
+    first, last, middle = max(place - _AROUND, 0), min(place + _AROUND, counts.size - 1), counts.item(place)
+    if max(abs(middle - counts.item(first)), abs(middle - counts.item(last))) > 2 * _WITHIN:
+        return 0.0
+    around = sorted(counts[first : last + 1].tolist())
     if around[-1] - around[0] > 2 * _WITHIN:
         return 0.0
     limit = around[(len(around) - (not upright)) // 2]

@@ -13,7 +13,7 @@ from gateway.domain.markers.background import Fit, Hum
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise
 from gateway.domain.markers.regression import Floats, applied, product
-from gateway.domain.markers.rows import each, larger, last, smaller, until
+from gateway.domain.markers.rows import each, either, first_not_above, larger, last_below, root, smaller
 from gateway.domain.markers.take_off import FOOT
 from gateway.domain.markers.wave import TROUGH_GAIN, Waves
 
@@ -32,6 +32,7 @@ _WITHIN: Final = 2.0  # standard errors to either side, nearly all that may be; 
 _LEAKED: Final = (
     0.45  # Measured: of what cannot be told from quiet, how much a wave's foot moves the background
 )
+_SURE: Final = 8.0  # standard errors high
 _FOLLOWED: Final = 0.8  # of the way a take-off was followed below the noise
 
 
@@ -63,12 +64,14 @@ def standard_errors(
     rise = larger(rise_ms / grid.fine_ms, 1.0)
     bend = larger(smaller(wave.bend, wave.height_uv / _square(rise)), 1e-9)
     level = flank + doubt[0] + hum.variance
-    later_ms = _later_ms(grid, wave, curves, _WITHIN * np.sqrt(larger(level, 0.0))) / _WITHIN
+    height = fine * grid.peak_gain + doubt[1] + hum.variance + dip + _square(_HEIGHT * wave.height_uv)
+    # where it is not even sure how high the wave is, its take-off may lie on what is left of the artefact
+    unsure = either(height * _SURE * _SURE > _square(wave.height_uv), larger(height, level), level)
+    later_ms = _later_ms(grid, wave, curves, _WITHIN * root(larger(unsure, 0.0))) / _WITHIN
     flat = larger(_square(later_ms) - level / on, 0.0)
     back = flank + doubt[2] + hum.variance
-    earlier_ms = _earlier_ms(grid, wave, curves, _WITHIN * np.sqrt(larger(back, 0.0))) / _WITHIN
+    earlier_ms = _earlier_ms(grid, wave, curves, _WITHIN * root(larger(back, 0.0))) / _WITHIN
     flat_end = larger(_square(earlier_ms) - back / end, 0.0)
-    height = fine * grid.peak_gain + doubt[1] + hum.variance + dip + _square(_HEIGHT * wave.height_uv)
     trough = noise.variance * TROUGH_GAIN + doubt[2] + hum.variance + _square(_HEIGHT * wave.trough_uv)
     variances = np.array(
         (
@@ -93,19 +96,15 @@ def standard_errors(
 def _later_ms(grid: Grid, wave: Waves, curves: Floats, uv: Floats) -> Floats:
     """How much later the take-off would be with the background so many uV higher: long where it is flat."""
     level = uv + larger(grid.scale.onset_fraction * wave.height_uv, grid.scale.onset_floor_uv)
-    places = until(grid.places, wave.peak_bin)
-    below = until(curves, wave.peak_bin) < each(level)
-    below |= places <= grid.searched
-    below &= places <= each(wave.peak_bin)
-    later_ms: Floats = larger(grid.begin_ms + (last(below) + 0.5) * grid.step_ms - wave.onset_ms, 0.0)
+    take_off = last_below(curves, level, grid.searched, wave.peak_bin)
+    later_ms: Floats = larger(grid.begin_ms + (take_off + 0.5) * grid.step_ms - wave.onset_ms, 0.0)
     return later_ms
 
 
 def _earlier_ms(grid: Grid, wave: Waves, curves: Floats, uv: Floats) -> Floats:
     """How much earlier the return would be with the background so many uV higher: long where it is flat."""
-    below = curves <= each(uv)
-    below &= grid.places >= each(wave.peak_bin)
-    back_ms = grid.begin_ms + (below.argmax(axis=-1) + 0.5) * grid.step_ms
+    back = first_not_above(curves, uv, wave.peak_bin)
+    back_ms = grid.begin_ms + (back + 0.5) * grid.step_ms
     earlier_ms: Floats = larger(wave.end_ms - back_ms, 0.0) * wave.has_end
     return earlier_ms
 

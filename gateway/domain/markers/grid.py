@@ -93,9 +93,9 @@ class Grid:
     def binned(self, counts: NDArray[np.int32], uv_per_count: Floats) -> Floats:
         """The half bins of sweeps (n, samples) of whole counts, in uV from the mean of the first."""
         size = self.bins * self.halves
-        samples = counts[:, self.skipped : self.skipped + size * self.width]
-        fine = np.zeros((len(counts), size))
-        for each in range(self.width):
+        samples = counts[:, self.skipped : self.skipped + size * self.width].astype(np.float64)
+        fine = samples[:, :: self.width].copy()
+        for each in range(1, self.width):
             fine += samples[:, each :: self.width]
         fine -= fine[:, :1].copy()  # sums of whole counts are exact: an offset leaves no trace
         fine *= (uv_per_count / self.width)[:, None]

@@ -6,13 +6,13 @@ more for a muscle that is not relaxed, a filter or a wandering baseline. The lar
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.regression import Floats, Indices
-from gateway.domain.markers.rows import anywhere, at, each, either, larger, smaller
+from gateway.domain.markers.rows import anywhere, each, either, larger, root, smaller, total, whole
 from gateway.domain.markers.search import Candidates
 
 LAG = 5
@@ -48,29 +48,28 @@ def noise(grid: Grid, bins: Floats, candidates: Candidates, uv_per_count: Floats
     quantum = uv_per_count * uv_per_count / (12 * grid.width * grid.halves)
     floor = quantum + (_QUIETEST * grid.scale.onset_floor_uv) ** 2
     second = bins[..., 2:] - 2.0 * bins[..., 1:-1] + bins[..., :-2]
-    near, sums = running(second * second), running(bins)
-    sums = sums[..., LAG:] - sums[..., :-LAG]
-    earlier, later = sums[..., : -2 * LAG], sums[..., 2 * LAG :]
-    bend = earlier + later - 2.0 * sums[..., LAG:-LAG]
+    fives = bins[..., 4:] + bins[..., 3:-1] + bins[..., 2:-2] + bins[..., 1:-3] + bins[..., :-4]
+    earlier, later = fives[..., : -2 * LAG], fives[..., 2 * LAG :]
+    near, wide = _squares(second), _squares(earlier + later - 2.0 * fives[..., LAG:-LAG])
     head, head_wide = (grid.searched + int(after / grid.step_ms + 0.5) for after in _ARTEFACT_MS)
     before = (0, grid.stimulus)
     quiet = _spread(near, (before, (head, candidates.quiet)), 3)
     variance = _white(second, *quiet, floor)
-    tail = _tail(grid, later - earlier, candidates.peak, variance)
+    tail = _tail(grid, later[..., ::-LAG] - earlier[..., ::-LAG], candidates.peak, variance)
     at_rest = _spread(near, ((tail, grid.bins),), 3)
     variance = _white(second, quiet[0] + at_rest[0], quiet[1] + at_rest[1], floor)
     parts = (before, (head_wide, candidates.quiet), (tail, grid.bins))
-    spread, seen = _spread(running(bend * bend), parts, _SPAN)
+    spread, seen = _spread(wide, parts, _SPAN)
     colour = (spread / (6 * LAG) + _TRUSTED * variance) / (seen + _TRUSTED)
     variance = larger(colour, variance)
-    return Noise(variance, SMOOTHED * np.sqrt(variance), tail)
+    return Noise(variance, SMOOTHED * root(variance), tail)
 
 
-def running(values: Floats) -> Floats:
-    """Running sums of each sweep, from none to all."""
-    sums = np.zeros((*values.shape[:-1], values.shape[-1] + 1))
-    np.add.accumulate(values, axis=-1, out=sums[..., 1:])
-    return sums
+def _squares(values: Floats) -> Floats:
+    """The squares of each sweep, and nothing behind them."""
+    squares = np.zeros((*values.shape[:-1], values.shape[-1] + 1))
+    np.multiply(values, values, out=squares[..., :-1])
+    return squares
 
 
 def _white(second: Floats, spread: Floats, seen: Indices, floor: Floats) -> Floats:
@@ -84,29 +83,30 @@ def _white(second: Floats, spread: Floats, seen: Indices, floor: Floats) -> Floa
 
 
 def _spread(
-    sums: Floats, parts: Iterable[tuple[Indices | int, Indices | int]], span: int
+    squares: Floats, parts: Iterable[tuple[Indices | int, Indices | int]], span: int
 ) -> tuple[Floats, Indices]:
     """The sum of the squares of what lies wholly in the parts, `span` bins long each, and their number."""
-    squares, seen = np.zeros(sums.shape[:-1])[()], np.zeros(sums.shape[:-1], dtype=np.intp)[()]
+    inside: list[tuple[Any, Any]] = []
+    seen: Any = 0
     for begin, end in parts:
-        first = smaller(begin, sums.shape[-1] - 1)
+        first = smaller(begin, squares.shape[-1] - 1)
         after = larger(end - (span - 1), first)
-        squares = squares + (at(sums, after) - at(sums, first))
+        inside.append((first, after))
         seen = seen + (after - first)
-    return squares, seen
+    return total(squares, *inside), seen
 
 
 def _tail(grid: Grid, moves: Floats, peak: Indices, variance: Floats) -> Indices:
     """Where the sweep has come to rest after `peak`: behind it no more moves than drift, hum and noise do.
 
-    `moves` are differences of the sums of five bins two lags apart.
+    `moves` are differences of the sums of five bins two lags apart, for every lag from the end.
     """
     scale, between_ms = grid.scale, 2 * LAG * grid.step_ms
-    most = LAG * _DRIFT_AND_HUM * scale.drift_uv_per_ms * between_ms + _MOVES * np.sqrt(LAG * variance)
+    most = LAG * _DRIFT_AND_HUM * scale.drift_uv_per_ms * between_ms + _MOVES * root(LAG * variance)
     back = np.arange(grid.bins - _SPAN, -1, -LAG)
-    stops = np.abs(moves[..., ::-LAG]) > each(most)
+    stops = np.abs(moves) > each(most)
     stops |= back <= each(peak)
     stops[..., -1] = True
-    rest = larger(back[stops.argmax(axis=-1)] + _SPAN, peak + _LEAST_AFTER_PEAK)
+    rest = larger(grid.bins - LAG * whole(stops.argmax(axis=-1)), peak + _LEAST_AFTER_PEAK)
     found: Indices = smaller(rest, grid.bins)
     return found

@@ -5,13 +5,23 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from gateway.domain.markers.background import Background, Fit, Hum, hums, residual, tails, without_hum
+from gateway.domain.markers.background import (
+    Fit,
+    Hum,
+    evidence,
+    fitted,
+    hums,
+    refitted,
+    residual,
+    tails,
+    without_hum,
+)
 from gateway.domain.markers.errors import MARKS, standard_errors
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise, noise
 from gateway.domain.markers.regression import Flags, Floats, Indices
 from gateway.domain.markers.response import Verdict, evident, unexplained, verdict
-from gateway.domain.markers.rows import anywhere, each, either, until
+from gateway.domain.markers.rows import anywhere, either, highest_place, root, until
 from gateway.domain.markers.search import Candidates, candidates
 from gateway.domain.markers.tables import ARTEFACT
 from gateway.domain.markers.take_off import earliest_take_off, quiet_part
@@ -40,11 +50,12 @@ class Reading(NamedTuple):
 
 def read(grid: Grid, fine: Floats, uv_per_count: Floats) -> list[Reading]:
     """What is read off sweeps given in half bins (n, bins x halves), in uV."""
+    scales: Any = uv_per_count
     if len(fine) == 1:  # one alone has no rows: see `rows`
-        fine, uv_per_count = fine[0], uv_per_count[0]
+        fine, scales = fine[0], uv_per_count.item(0)
     bins = grid.whole(fine)
     found = candidates(grid, bins)
-    noises = noise(grid, bins, found, uv_per_count)
+    noises = noise(grid, bins, found, scales)
     begins = tails(grid, found, noises)
     hum = hums(grid, bins, noises, begins)
     noises = noises._replace(tail=either(hum.known, begins, noises.tail))  # nothing but hum is left there
@@ -52,14 +63,14 @@ def read(grid: Grid, fine: Floats, uv_per_count: Floats) -> list[Reading]:
     background, moved = _learnt(grid, bins, found, noises, hum)
     left = residual(without_hum(fine, hum, grid.fine_hums), background.coefficients, grid.fine_columns)
     curves = grid.whole(left)
-    wave = read_waves(grid, left, curves, _highest(grid, curves, found), noises, background.ends)
+    wave = read_waves(grid, left, curves, _highest(curves, found), noises, background.ends)
     errors = standard_errors(grid, (wave, curves), noises, hum, found.rise_ms, background, moved)
     rested = (grid.bins - noises.tail) * grid.step_ms >= _RESTED_MS  # mains hum, however large, never rests
     standing = _standing(grid, bins, wave, errors[..., MARKS.index("height")], rested)
     under = grid.at_fine[np.array((wave.begin, wave.end))] * background.coefficients
     at_onset, at_end = np.add.reduce(under, axis=-1)
     artefacts = np.add.reduce(under[0, ..., ARTEFACT], axis=-1)
-    of_mean = np.sqrt(noises.variance / grid.mean_of)
+    of_mean = root(noises.variance / grid.mean_of)
     waves = [Wave._make(row) for row in _rows(*wave)]
     mark_errors = [dict(zip(MARKS, row, strict=True)) for row in np.atleast_2d(errors).tolist()]
     seen = _rows(standing, of_mean, found.rise_ms, rested)
@@ -95,13 +106,10 @@ def _standing(grid: Grid, bins: Floats, wave: Waves, height_errors: Floats, rest
     return standing[()]
 
 
-def _highest(grid: Grid, curves: Floats, candidates: Candidates) -> Indices:
+def _highest(curves: Floats, candidates: Candidates) -> Indices:
     """The highest bin from the first upstroke on: a later phase may stand out more, from a trough."""
-    places = until(grid.places, candidates.peak)
-    phases = places >= each(candidates.low)
-    phases &= places <= each(candidates.peak)
-    highest: Indices = np.where(phases, until(curves, candidates.peak), -np.inf).argmax(axis=-1)
-    return highest
+    found: Indices = highest_place(curves, candidates.low, candidates.peak)
+    return found
 
 
 def _learnt(grid: Grid, bins: Floats, found: Candidates, noises: Noise, hum: Hum) -> tuple[Fit, Floats]:
@@ -109,14 +117,14 @@ def _learnt(grid: Grid, bins: Floats, found: Candidates, noises: Noise, hum: Hum
 
     Also how far its coefficients have moved on the way.
     """
-    background = Background(grid, bins, found, noises, hum)
-    first = background.fit(found.quiet)
+    seen = evidence(grid, bins, found, noises, hum)
+    first = fitted(grid, seen, found.quiet)
     bins, columns = until(bins, found.peak), until(grid.columns, found.peak)
     curves = residual(bins, first.coefficients, columns)
     ends = quiet_part(grid, curves, found, noises, earliest_take_off(grid, found))
-    second = background.fit(ends)
+    second = fitted(grid, seen, ends)
     curves = residual(bins, second.coefficients, columns)
     later = quiet_part(grid, curves, found, noises, ends)
     later = either(abs(later - ends) > 1, later, ends)  # hardly moved: nothing is learnt from it
-    final = background.fit(later) if anywhere(later != ends) else second
+    final = refitted(grid, seen, second, later)
     return final, first.coefficients - final.coefficients

@@ -4,6 +4,8 @@ Matrix products of BLAS and LAPACK choose their order of summation by the size o
 axis of an array, or einsum left to itself, does not. So a batch of one gives the bits of a batch of many.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,10 +46,10 @@ def applied(matrices: Floats, vectors: Floats) -> Floats:
     return total
 
 
-def product(one: Floats, other: Floats) -> Floats:
+def product(one: Floats, other: Floats) -> Any:
     """The sum along the last axis of one times the other: (..., k) and (..., k) make (...)."""
     total: Floats = np.einsum("...k,...k->...", one, other)
-    return total
+    return total if total.ndim else total.item()  # of one sweep: a plain number is quicker than numpy's
 
 
 def orthonormal(columns: Floats) -> Floats:

@@ -11,7 +11,6 @@ from typing import Final
 import numpy as np
 
 from gateway.domain.markers.grid import Grid
-from gateway.domain.markers.noise import running
 from gateway.domain.markers.regression import Flags, Floats, Indices, combined, projected
 from gateway.domain.markers.rows import at, each, larger
 from gateway.domain.markers.search import prominences
@@ -33,8 +32,8 @@ _BROAD_LEFT: Final = 0.03  # leave this much all the same
 _BROAD_AFTER: Final = 7.0
 _FAINT_AFTER: Final = 3.0
 _CREDIBLE: Final = (2.0, 0.5)  # significance, parts of what stands: below it the marks are not to be trusted
-# Far above the noise: parts of what a response leaves at least, and standard deviations. Of sweeps without a response
-# none was seen to leave so much under a wave of nearly (parts of) the height that is called one.
+# Far above the noise: parts of what a response leaves at least, and standard deviations. Of sweeps without a
+# response none was seen to leave so much under a wave of nearly (parts of) the height that is called one.
 _TELLING: Final = (1.2, 10.0)
 _NEARLY: Final = 0.8
 _CERTAIN: Final = 8.0
@@ -54,7 +53,8 @@ def unexplained(grid: Grid, bins: Floats, peaks: Indices) -> Floats:
     """How far what no background explains stands out within 1 ms of each peak, in uV."""
     rest = bins * grid.kept
     rest -= combined(projected(rest, grid.null), grid.null)
-    sums = running(rest)
+    sums = np.zeros((*rest.shape[:-1], grid.bins + 1))
+    np.add.accumulate(rest, axis=-1, out=sums[..., 1:])
     width = grid.mean_of
     means = (sums[..., width:] - sums[..., :-width])[..., grid.searched :] * (1.0 / width)
     standing = prominences(means)

@@ -9,8 +9,19 @@ from typing import NamedTuple
 import numpy as np
 
 from gateway.domain.markers.grid import Grid
-from gateway.domain.markers.regression import Flags, Floats, Indices, combined, projected
-from gateway.domain.markers.rows import at, each, larger, last, smaller, until
+from gateway.domain.markers.regression import Floats, Indices, combined, projected
+from gateway.domain.markers.rows import (
+    at,
+    each,
+    extremes,
+    highest,
+    larger,
+    last_below,
+    lowest,
+    smaller,
+    until,
+    whole,
+)
 
 _HALF = 0.5  # the part of its prominence where the upstroke is timed
 _LOW = 0.25  # and where it is followed by slope: a notch above it belongs to the wave
@@ -56,7 +67,7 @@ def candidates(grid: Grid, bins: Floats) -> Candidates:
     curves = smooth[..., begin:]
     standing = prominences(curves)
     late = grid.earliest_peak - begin
-    peak = standing[..., late:].argmax(axis=-1) + late
+    peak = whole(standing[..., late:].argmax(axis=-1)) + late
     height = at(standing, peak)
     upstroke = _upstroke(curves, peak, height)
     rise_ms = (peak - upstroke[0]) * grid.step_ms
@@ -79,23 +90,12 @@ def prominences(curves: Floats) -> Floats:
 def _upstroke(curves: Floats, peak: Indices, height: Floats) -> tuple[Indices, Indices, Indices]:
     """Half, low and foot of the wave that stands `height` high at `peak`."""
     curves = until(curves, peak + 1)
-    places = np.arange(curves.shape[-1])
     top = at(curves, peak)
-    before = places <= each(peak)
-    half, low = (_last(before & (curves < each(top - part * height))) for part in (_HALF, 1.0 - _LOW))
+    half, low = (last_below(curves, top - part * height, 0, peak) for part in (_HALF, 1.0 - _LOW))
     slopes = np.zeros_like(curves)
     np.subtract(curves[..., 2:], curves[..., :-2], out=slopes[..., 1:-1])
-    rising = slopes * (places < each(peak))
-    rising *= places >= each(low)
-    flat = slopes < each(_TAKEN_OFF * np.maximum.reduce(rising, axis=-1))
-    flat &= places <= each(low)
-    return half, low, _last(flat)
-
-
-def _last(where: Flags) -> Indices:
-    """The last bin where it is so, or the first of all."""
-    where[..., 0] = True
-    return last(where)
+    _, steepest = extremes(slopes, low, peak)
+    return half, low, last_below(slopes, _TAKEN_OFF * steepest, 0, low)
 
 
 def _first_phase(
@@ -131,7 +131,6 @@ def _first_phase(
 
 
 def _still_rising(curves: Floats) -> Floats:
-    top = np.maximum.reduce(curves, axis=-1)
-    at_end = np.maximum.reduce(curves[..., -_AT_END:], axis=-1) == top
-    rising: Floats = (top - np.minimum.reduce(curves, axis=-1)) * at_end
+    top = highest(curves)
+    rising: Floats = (top - lowest(curves)) * (highest(curves[..., -_AT_END:]) == top)
     return rising

@@ -37,29 +37,25 @@ class CovarianceTable:
     def __init__(self, products: Floats, priors: Sequence[Floats]) -> None:
         self._products: Final = products
         self._priors: Final = priors
-        self._kept: Final[OrderedDict[tuple[Level, int, int], Floats]] = OrderedDict()
+        self._kept: Final[OrderedDict[tuple[Level, int, int], list[Floats]]] = OrderedDict()
 
     def covariances(self, levels: Any, places: Any, priors: Any) -> Floats:
         """The covariances (..., k, k) for each sweep's level of noise, up to its place, under its prior."""
         if not isinstance(places, np.ndarray):
             return self._covariance(int(levels), int(places), int(priors))
-        found = np.empty((len(places), *self._products.shape[1:]))
         known = np.broadcast_to(priors, places.shape).tolist()
-        for row, *asked in zip(found, levels.tolist(), places.tolist(), known, strict=True):
-            row[:] = self._covariance(*asked)
-        return found
+        return np.array(list(map(self._covariance, levels.tolist(), places.tolist(), known)))
 
     def _covariance(self, level: Level, place: int, prior: int) -> Floats:
-        block, within = divmod(place, _AT_ONCE)
-        table = self._kept.get((level, prior, block))
+        asked = level, prior, place // _AT_ONCE
+        table = self._kept.get(asked)
         if table is None:
-            table = self._worked_out(level, prior, block)
-        found: Floats = table[within]
-        return found
+            table = self._worked_out(*asked)
+        return table[place % _AT_ONCE]
 
-    def _worked_out(self, level: Level, prior: int, block: int) -> Floats:
+    def _worked_out(self, level: Level, prior: int, block: int) -> list[Floats]:
         products = self._products[block * _AT_ONCE : (block + 1) * _AT_ONCE]
-        table = inverse(products / 2.0**level + self._priors[prior])
+        table = list(inverse(products / 2.0**level + self._priors[prior]))
         self._kept[level, prior, block] = table
         if len(self._kept) > _KEPT:
             self._kept.popitem(last=False)

@@ -5,11 +5,24 @@ from typing import Final
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise
 from gateway.domain.markers.regression import Floats, Indices
-from gateway.domain.markers.rows import anywhere, at, each, either, larger, last, smaller, until, whole
+from gateway.domain.markers.rows import (
+    anywhere,
+    at,
+    each,
+    either,
+    extremes,
+    highest_place,
+    larger,
+    last,
+    last_below,
+    smaller,
+    until,
+    whole,
+)
 from gateway.domain.markers.search import Candidates
 
-# Of the height, and standard deviations: above it the sweep is not quiet. Far below the level of the take-off: a
-# gentle foot that is taken for baseline bends the background up into the wave.
+# Of the height, and standard deviations: above it the sweep is not quiet. Far below the level of the
+# take-off: a gentle foot that is taken for baseline bends the background up into the wave.
 FOOT: Final = (0.003, 3.0)
 _DIP: Final = 5.0  # standard deviations: below it, the sweep dips
 _HALF: Final = 0.5  # of its depth: here the dip is timed
@@ -37,26 +50,22 @@ def quiet_part(
     """
     height = at(curves, candidates.peak)
     curves = until(curves, candidates.low)
-    places = until(grid.places, candidates.low)
-    below = curves < each(larger(FOOT[0] * height, FOOT[1] * noise.deviation))
-    below |= places <= each(smaller(earliest, candidates.low))
-    below &= places <= each(candidates.low)
-    take_off = either(earliest < candidates.low, last(below), candidates.low)
-    before = curves * (places >= each(candidates.quiet))
-    before *= places < each(take_off)
-    bottom = before.argmin(axis=-1)
-    dips = at(before, bottom) < -larger(grid.scale.dip_fraction * height, _DIP * noise.deviation)
-    begin = (
-        either(dips, _dip(grid, curves, candidates.quiet, bottom), take_off) if anywhere(dips) else take_off
-    )
+    level = larger(FOOT[0] * height, FOOT[1] * noise.deviation)
+    take_off = last_below(curves, level, smaller(earliest, candidates.low), candidates.low)
+    deepest, _ = extremes(curves, candidates.quiet, take_off)
+    dips = deepest < -larger(grid.scale.dip_fraction * height, _DIP * noise.deviation)
+    begin = take_off
+    if anywhere(dips):
+        begin = either(dips, _dip(grid, curves, candidates.quiet, take_off), take_off)
     guard_ms = _GUARD[0] + _GUARD[1] * candidates.rise_ms
     guard = whole(smaller(guard_ms / grid.step_ms, _OF_QUIET * (begin - grid.searched)))
     end: Indices = larger(larger(begin - guard, smaller(candidates.quiet, begin)), grid.searched)
     return end
 
 
-def _dip(grid: Grid, curves: Floats, quiet: Indices, bottom: Indices) -> Indices:
-    """Where the dip begins that is lowest at `bottom`: it is seen only once it is deep."""
+def _dip(grid: Grid, curves: Floats, quiet: Indices, take_off: Indices) -> Indices:
+    """Where the dip between `quiet` and `take_off` begins: it is seen only once it is deep."""
+    bottom = highest_place(-curves, quiet, take_off - 1)
     places = until(grid.places, bottom)
     shallow = until(curves, bottom) >= each(_HALF * at(curves, bottom))
     shallow |= places <= grid.searched

@@ -12,7 +12,27 @@ import numpy as np
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise
 from gateway.domain.markers.regression import Flags, Floats, Indices, product, projected
-from gateway.domain.markers.rows import anywhere, at, each, either, larger, last, smaller, until, whole
+from gateway.domain.markers.rows import (
+    anywhere,
+    at,
+    each,
+    either,
+    extremes,
+    first_not_above,
+    flanks,
+    highest,
+    larger,
+    last,
+    last_below,
+    lowest_place,
+    plain,
+    root,
+    smaller,
+    total,
+    until,
+    whole,
+    window,
+)
 
 _ABOVE_NOISE: Final = 2.5  # standard deviations: the lowest level at which a rising wave is timed
 _LONGEST_BACK_MS: Final = 0.6
@@ -82,10 +102,10 @@ def read_waves(
     level = larger(grid.scale.onset_fraction * height, grid.scale.onset_floor_uv)
     timed = larger(level, _ABOVE_NOISE * noise.deviation)
     before, has_onset = _last_below(grid, curves, peak, timed)
-    after, has_end = _first_not_above(grid, curves, peak)
+    after, has_end = _back(curves, peak)
     rises, steep_on = _passage(grid, fine, curves, before, timed, 1.0)
     end, steep_end = _passage(grid, fine, curves, after - 1, 0.0, -1.0)
-    back = 2.0 / steep_on * (timed - np.sqrt(level * timed))
+    back = 2.0 / steep_on * (timed - root(level * timed))
     back = smaller(back, _LONGEST_BACK_MS / ms)
     onset = rises - back
     phase = larger(PHASE[0] * height, PHASE[1] * noise.deviation)
@@ -114,7 +134,7 @@ def read_waves(
         has_onset=has_onset,
         has_end=has_end,
         dip_uv=dip,
-        notch_uv=_notch(grid, curves, before, peak, after),
+        notch_uv=_notch(curves, before, peak, after),
         other_uv=larger(later, earlier),
     )
 
@@ -138,33 +158,27 @@ def _top(grid: Grid, fine: Floats, peak: Indices) -> tuple[Floats, Floats, Float
     return first + (half + 0.5) + off, value + off * (slope + off * bend), -2.0 * bend
 
 
-def _parabola(weights: Floats, fine: Floats, first: Indices) -> tuple[Floats, Indices]:
+def _parabola(weights: Floats, fine: Floats, first: Indices) -> tuple[tuple[Floats, Floats, Floats], Indices]:
     """Value, slope and half the bend at the centre of a window of each sweep, and where the window begins.
 
     It begins at `first`, or where there is room for it.
     """
     width = weights.shape[1]
     first = smaller(larger(first, 0), fine.shape[-1] - width)
-    window = at(fine, each(first) + np.arange(width))
-    return projected(window, weights).T, first
+    value, slope, bend = projected(window(fine, first, width), weights).T
+    return (plain(value), plain(slope), plain(bend)), first
 
 
 def _last_below(grid: Grid, curves: Floats, peak: Indices, level: Floats) -> tuple[Indices, Flags]:
     """The last bin before `peak` below `level`, the first searched where there is none, and whether."""
-    low = until(curves, peak) < each(level)
-    low &= until(grid.places, peak) <= each(peak)
-    found = last(low)
-    seen = (found >= grid.searched) & at(low, found)
-    return either(seen, found, grid.searched), seen
+    found = last_below(curves, level, grid.searched, peak)
+    return found, at(curves, found) < level
 
 
-def _first_not_above(grid: Grid, curves: Floats, peak: Indices) -> tuple[Indices, Flags]:
+def _back(curves: Floats, peak: Indices) -> tuple[Indices, Flags]:
     """The first bin after `peak` that is back at the baseline, the last where there is none, and whether."""
-    back = curves <= 0.0
-    back &= grid.places >= each(peak)
-    found = back.argmax(axis=-1)
-    seen = at(back, found)
-    return either(seen, found, grid.bins - 1), seen
+    found = first_not_above(curves, 0.0, peak)
+    return found, at(curves, found) <= 0.0
 
 
 def _passage(
@@ -193,14 +207,10 @@ def _area(
     fine: Floats, onset: tuple[Floats, Indices], end: tuple[Floats, Indices], steep_end: Floats
 ) -> Floats:
     """The sum of the half bins between two places, parts of bins by their part."""
-    sums = np.add.accumulate(fine, axis=-1)
-    since, until = (
-        at(sums, whole_bin) - (whole_bin + 1 - place) * at(fine, whole_bin)
-        for place, whole_bin in (onset, end)
-    )
+    before, behind = ((place - bin_of) * at(fine, bin_of) for place, bin_of in (onset, end))
     part = end[0] - end[1]
     above = 0.5 * steep_end * part * (1.0 - part)  # the part before zero lies higher than the whole
-    area: Floats = until - since + above
+    area: Floats = total(fine, (onset[1], end[1])) - before + behind + above
     return area
 
 
@@ -211,19 +221,19 @@ def _behind(
 
     A phase is at least `phase` high; where there is none, it is over when the wave is, at `end`.
     """
-    behind = grid.places >= each(after)
-    trough = _trough(curves, np.where(behind, curves, np.inf).argmin(axis=-1), after)
-    rising = curves * behind
-    highest = np.maximum.reduce(rising, axis=-1) * has_end
-    there = highest >= phase
+    trough = _trough(curves, lowest_place(curves, after), after)
+    _, later = extremes(curves, after, grid.bins)
+    later = later * has_end
+    there = later >= phase
     if not anywhere(there):
-        return trough, highest, end
-    high = rising >= each(phase)
+        return trough, later, end
+    high = curves >= each(phase)
+    high &= grid.places >= each(after)
     high[..., 0] = True
     over = curves <= 0.0
     over &= grid.places >= each(last(high))
     over_at = either(over.any(axis=-1), over.argmax(axis=-1), grid.bins)
-    return trough, highest, either(there, over_at * grid.halves, end)
+    return trough, later, either(there, over_at * grid.halves, end)
 
 
 def _ahead(
@@ -239,40 +249,28 @@ def _ahead(
     is the wave that takes off first, at `onset`.
     """
     (quiet, before), (phase, level) = between, levels
-    curves, places = until(curves, before), until(grid.places, before)
-    ahead = curves * (places >= each(quiet))
-    ahead *= places < each(before)
-    highest, dip = np.maximum.reduce(ahead, axis=-1), -np.minimum.reduce(ahead, axis=-1)
-    there = highest >= phase
+    dip, earlier = extremes(curves, quiet, before)
+    there = earlier >= phase
     if not anywhere(there):
-        return dip, highest, onset
-    low = curves < each(level)
-    low |= places <= each(quiet)
-    low &= places <= each((ahead >= each(phase)).argmax(axis=-1))
-    low[..., 0] = True
-    return dip, highest, either(there, last(low) * grid.halves, onset)
+        return -dip, earlier, onset
+    curves, places = until(curves, before), until(grid.places, before)
+    high = curves >= each(phase)
+    high &= places >= each(quiet)
+    low = last_below(curves, level, quiet, high.argmax(axis=-1))
+    return -dip, earlier, either(there, low * grid.halves, onset)
 
 
 def _trough(curves: Floats, lowest: Indices, begin: Indices) -> Floats:
     """The lowest level: the parabola through the five bins around the lowest, where there are five."""
     middle = smaller(lowest, curves.shape[-1] - 3)
-    five = at(curves, each(middle) + np.arange(-2, 3))
+    five = window(curves, middle - 2, 5)
     room = (middle == lowest) & (lowest >= begin + 2)
     trough: Floats = either(room, product(five, _LEVEL_OF_FIVE), at(curves, lowest))
     return trough
 
 
-def _notch(grid: Grid, curves: Floats, before: Indices, peak: Indices, after: Indices) -> Floats:
+def _notch(curves: Floats, before: Indices, peak: Indices, after: Indices) -> Floats:
     """How deep the deepest notch of the negative wave is, on either side of its peak."""
-    first, end = int(np.minimum.reduce(before, axis=None)), int(np.maximum.reduce(after, axis=None)) + 1
-    places = grid.places[first:end]
-    wave = curves[..., first:end] * (places > each(before))
-    wave *= places < each(after)
-    top = each(at(curves, peak))
-    # from the peak outwards; what lies on its other side is as high as the peak, where no notch is
-    falling = np.where(places < each(peak), top, wave)
-    rising = np.where(places > each(peak), top, wave)[..., ::-1]
-    flanks = np.array((falling, rising))
-    flanks -= np.minimum.accumulate(flanks, axis=-1)
-    deepest: Floats = np.maximum.reduce(np.maximum.reduce(flanks, axis=-1), axis=0)
+    both = flanks(curves, smaller(before, peak - 1), peak, larger(after, peak + 1))
+    deepest: Floats = larger(*(highest(flank - np.minimum.accumulate(flank, axis=-1)) for flank in both))
     return deepest
