@@ -224,8 +224,8 @@ def _behind(
 ) -> tuple[Floats, Floats, Floats]:
     """Of what follows the wave: the trough, how high it rises, and when its last negative phase is over.
 
-    A phase is at least `phase` high and lies before the sweep is at rest; where there is none, it is over when
-    the wave is, at `end`. What rises later is a background carried on too far.
+    A phase is at least `phase` high and lies before the sweep is at rest; where there is none, it is over
+    when the wave is, at `end`. What rises later is a background carried on too far.
     """
     after, rest = between
     trough = _trough(curves, lowest_place(curves, after), after)
