@@ -19,26 +19,26 @@ VELOCITY_DECIMALS = 1
 # error, also that of one division, is far smaller.
 _SURE_BELOW = 1e9
 _SURE_WITHIN = 0.5 - 1e-6
+_UNITS = tuple(10**decimals for decimals in range(16))
 
 
 def half_up(value: float | Decimal, decimals: int) -> float:
     """`value` rounded half up to `decimals` places."""
-    if isinstance(value, float):
-        sure = _far_from_tie(value, decimals)
-        if sure is not None:
-            return sure
+    sure = _far_from_tie(value, decimals) if isinstance(value, float) else None
+    if sure is not None:
+        return sure
     exact = value if isinstance(value, Decimal) else Decimal(repr(float(value)))
     return float(exact.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP))
 
 
 def _far_from_tie(value: float, decimals: int) -> float | None:
     """`value` rounded, where no rounding could have another result."""
-    unit: int = 10**decimals
+    unit = _UNITS[decimals]
     units = abs(value) * unit
     if not units < _SURE_BELOW:
         return None
     whole = int(units + 0.5)
-    if abs(units - whole) >= _SURE_WITHIN:
+    if not -_SURE_WITHIN < units - whole < _SURE_WITHIN:
         return None
     return math.copysign(whole / unit, value)
 

@@ -28,7 +28,7 @@ from gateway.domain.markers.rows import (
     window,
 )
 from gateway.domain.markers.search import Candidates
-from gateway.domain.markers.tables import EACH_HERTZ, POINT, TREND
+from gateway.domain.markers.tables import EACH_HERTZ, POINT
 
 # Hum is taken from a tail at least this long, when it stands out and the tail is nothing but trend and hum.
 _LONG_MS: Final = 10.0
@@ -170,7 +170,7 @@ class Evidence(NamedTuple):
     """What each sweep tells of its background: the bins that are kept, and the mean of a point in its tail.
 
     `levels` are those of the noise, `precisions` what they are worth, `known` whether the tail has shown the
-    hum; `at` (..., trend) is the trend at the point, `doubts` the variance of what else may be there.
+    hum; `at` (..., k) are the columns at the point, `doubts` the variance of what else may be there.
     """
 
     kept: Floats
@@ -205,12 +205,12 @@ def fitted(grid: Grid, seen: Evidence, ends: Indices) -> Fit:
     covariance = grid.background.covariances(seen.levels, ends, seen.known)
     kept, places, columns = (until_whole(values, ends) for values in (seen.kept, grid.places, grid.columns))
     sums = projected(kept * (places < each(ends)), columns)
-    found = applied(covariance, sums * each(seen.precisions))
     # one more observation, the point in the tail: a rank-one update
-    reach = applied(covariance[..., :TREND], seen.at)
-    gain = 1.0 / (product(reach[..., :TREND], seen.at) + seen.doubts)
-    missed = seen.points - product(seen.at, found[..., :TREND])
-    found += reach * each(gain * missed)
+    both = applied(covariance, np.array((sums * each(seen.precisions), seen.at)))
+    at_point, reached = product(both, seen.at)
+    found, reach = both
+    gain = 1.0 / (reached + seen.doubts)
+    found += reach * each(gain * (seen.points - at_point))
     return Fit(ends, found, covariance, reach, gain)
 
 

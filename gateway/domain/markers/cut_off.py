@@ -63,7 +63,7 @@ def _middles(parts: Sequence[Counts]) -> Iterator[int]:
 def _cut_ms(counts: Counts, place: int, rate_hz: float, *, upright: bool) -> float:
     """How long `counts` are cut off around `place`; 0 where they are not: most are not even flat there."""
     first, last, middle = max(place - _AROUND, 0), min(place + _AROUND, counts.size - 1), counts.item(place)
-    if max(abs(middle - counts.item(first)), abs(middle - counts.item(last))) > 2 * _WITHIN:
+    if abs(middle - counts.item(first)) > 2 * _WITHIN or abs(middle - counts.item(last)) > 2 * _WITHIN:
         return 0.0
     around = sorted(counts[first : last + 1].tolist())
     if around[-1] - around[0] > 2 * _WITHIN:

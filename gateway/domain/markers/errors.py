@@ -5,7 +5,7 @@ background's covariance makes of it there. A mark in time has the variance of it
 slope. What is measured on simulated sweeps, not derived, is marked so; `docs/markers.md` shows the coverage.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -109,7 +109,7 @@ def _earlier_ms(grid: Grid, wave: Waves, curves: Floats, uv: Floats) -> Floats:
     return earlier_ms
 
 
-def _doubts(grid: Grid, wave: Waves, background: Fit, moved: Floats) -> Floats:
+def _doubts(grid: Grid, wave: Waves, background: Fit, moved: Floats) -> Any:
     """What the background adds to the variance of onset, peak, end (uV^2), duration, area (uV^2.ms^2)."""
     sums = np.empty((5, *moved.shape))
     sums[:3] = grid.at_fine[np.array((wave.begin, wave.top, wave.end))]
@@ -122,7 +122,7 @@ def _doubts(grid: Grid, wave: Waves, background: Fit, moved: Floats) -> Floats:
     sums[4] -= last_seen * each(wave.end_ms - wave.onset_ms)
     _of_duration(wave, sums)
     doubts += _square(grid.scale.way_fraction * product(sums, background.coefficients))
-    return doubts
+    return doubts if moved.ndim > 1 else doubts.tolist()  # of one sweep: plain numbers are quicker
 
 
 def _of_duration(wave: Waves, sums: Floats) -> None:
