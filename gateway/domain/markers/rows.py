@@ -1,7 +1,8 @@
 """Many sweeps side by side, or one alone, by the same lines.
 
 Bins lie along the last axis. Many sweeps are rows, and what is said of each is an array; one sweep alone has
-no rows, and what is said of it is a number, on which these functions, unlike those of numpy, are quick.
+no rows, and what is said of it is a number, on which these functions, unlike those of numpy, are quick. Of
+one sweep only the bins that are asked about are looked at; of many all are, and the others are masked.
 """
 
 import math
@@ -49,6 +50,13 @@ def smaller(one: Any, other: Any) -> Any:
     if isinstance(one, Many) or isinstance(other, Many):
         return np.minimum(one, other)
     return other if other < one else one  # noqa: FURB136
+
+
+def between(number: Any, least: Any, most: Any) -> Any:
+    """Of each sweep its number, or the limit that lies nearer."""
+    if isinstance(number, Many):
+        return np.minimum(np.maximum(number, least), most)
+    return most if number > most else max(number, least)
 
 
 def either(which: Any, one: Any, other: Any) -> Any:

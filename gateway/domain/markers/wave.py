@@ -15,12 +15,14 @@ from gateway.domain.markers.regression import Flags, Floats, Indices, product, p
 from gateway.domain.markers.rows import (
     anywhere,
     at,
+    between,
     each,
     either,
     extremes,
     first_not_above,
     flanks,
     highest,
+    highest_place,
     larger,
     last,
     last_below,
@@ -111,9 +113,7 @@ def read_waves(
     phase = larger(PHASE[0] * height, PHASE[1] * noise.deviation)
     trough, later, total_end = _behind(grid, curves, (after, noise.tail), phase, end, has_end)
     dip, earlier, first_onset = _ahead(grid, curves, (quiet, before), (phase, level), onset)
-    begin, middle, finish = (
-        smaller(larger(whole(place), 0), fine.shape[-1] - 1) for place in (onset, top, end)
-    )
+    begin, middle, finish = (between(whole(place), 0, fine.shape[-1] - 1) for place in (onset, top, end))
     return Wave(
         peak_bin=peak,
         onset_ms=begin_ms + onset * ms,
@@ -141,9 +141,8 @@ def read_waves(
 
 def _highest_near(grid: Grid, curves: Floats, peak: Indices) -> Indices:
     near = round(_NEAR_PEAK_MS / grid.step_ms)
-    around = each(peak) + np.arange(-near, near + 1)
-    around = np.minimum(np.maximum(around, grid.earliest_peak), grid.bins - 1)
-    found: Indices = at(around, at(curves, around).argmax(axis=-1))
+    first, final = (between(peak + off, grid.earliest_peak, grid.bins - 1) for off in (-near, near))
+    found: Indices = highest_place(curves, first, final)
     return found
 
 
@@ -154,7 +153,7 @@ def _top(grid: Grid, fine: Floats, peak: Indices) -> tuple[Floats, Floats, Float
         middle = middle + whole(at(fine, middle + 1) >= at(fine, middle))
     half = grid.peak_weights.shape[1] // 2
     (value, slope, bend), first = _parabola(grid.peak_weights, fine, middle - half)
-    off = smaller(larger(-slope / (2.0 * smaller(bend, -_FLAT)), -half), half)
+    off = between(-slope / (2.0 * smaller(bend, -_FLAT)), -half, half)
     return first + (half + 0.5) + off, value + off * (slope + off * bend), -2.0 * bend
 
 
@@ -164,7 +163,7 @@ def _parabola(weights: Floats, fine: Floats, first: Indices) -> tuple[tuple[Floa
     It begins at `first`, or where there is room for it.
     """
     width = weights.shape[1]
-    first = smaller(larger(first, 0), fine.shape[-1] - width)
+    first = between(first, 0, fine.shape[-1] - width)
     value, slope, bend = projected(window(fine, first, width), weights).T
     return (plain(value), plain(slope), plain(bend)), first
 
@@ -191,14 +190,14 @@ def _passage(
     here = at(curves, bin_before)
     step = at(curves, smaller(bin_before + 1, grid.bins - 1)) - here
     part = (level - here) / either(abs(step) > _FLAT, step, np.inf)
-    place = (bin_before + 0.5 + smaller(larger(part, 0.0), 1.0)) * grid.halves
+    place = (bin_before + 0.5 + between(part, 0.0, 1.0)) * grid.halves
     half = grid.flank_weights.shape[1] // 2
     (value, slope, bend), first = _parabola(grid.flank_weights, fine, whole(np.rint(place)) - half)
     off = place - (first + half)
     steep = slope + 2.0 * bend * off
     missed = level - (value + off * (slope + off * bend))
     step = missed / either(sign * steep > _FLAT, steep, np.inf)
-    off = off + smaller(larger(step, -0.5 * half), 0.5 * half)
+    off = off + between(step, -0.5 * half, 0.5 * half)
     steep = larger(sign * (slope + 2.0 * bend * off), 0.25 * sign * slope)
     return first + half + off, larger(steep, _FLAT)
 

@@ -1,9 +1,11 @@
 """Many sweeps at once are marked to the last bit like each alone; nothing is used that could break that."""
 
 import ast
+import tracemalloc
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -118,6 +120,25 @@ def test_a_sweep_is_marked_the_same_after_any_number_of_others() -> None:
         mark(sweeps.draw_motor(seed).waveform, MOTOR, SETTINGS)
 
     assert mark(pool()[0], MOTOR, SETTINGS) == first
+
+
+def test_sweeps_of_ever_other_rates_do_not_fill_the_memory() -> None:
+    """The longest sweeps on the finest grid, in noise of many levels, which all have tables of their own."""
+    held: list[int] = []
+    tracemalloc.start()
+    for rate_hz in range(20_000, 20_024):
+        samples = np.random.default_rng(rate_hz).integers(-50, 50, int(0.298 * rate_hz), dtype=np.int32)
+        scales = [0.1 * 2.0**power for power in range(4)]
+        mark_all(
+            [waveform(samples, rate_hz=rate_hz, start_ms=-149.0, uv=scale) for scale in scales],
+            SENSORY,
+            SETTINGS,
+        )
+        held.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+
+    assert max(held) < 80e6
+    assert held[-1] < 1.1 * max(held[:12])
 
 
 @pytest.mark.parametrize("path", sorted(Path(markers.__file__).parent.glob("*.py")), ids=lambda one: one.name)
