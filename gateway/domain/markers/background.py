@@ -58,19 +58,15 @@ class Hum(NamedTuple):
     """Mains hum seen in each tail: cosine and sine of 50, then of 60 Hz, in uV, 0 where none was seen.
 
     Where the tail does not tell which of the two it is, each has a share.
-    `known`: the tail was long and quiet enough to tell. `variance` is that of a coefficient.
+    `known`: the tail was long and quiet enough to tell. `variance` is that of a coefficient, `amplitude_uv`
+    the peak amplitude, of both shares together; `heard` whether any of the sweeps hums.
     """
 
     waves: Floats
     known: Flags
     variance: Floats
-
-    @property
-    def amplitude_uv(self) -> Floats:
-        """Peak amplitude: each of the two stands for its share of the same hum."""
-        fifty, sixty = self.waves[..., :2], self.waves[..., 2:]
-        found: Floats = root(product(fifty, fifty)) + root(product(sixty, sixty))
-        return found
+    amplitude_uv: Floats
+    heard: bool
 
 
 def hums(grid: Grid, bins: Floats, noise: Noise, begins: Indices) -> Hum:
@@ -106,7 +102,8 @@ def hums(grid: Grid, bins: Floats, noise: Noise, begins: Indices) -> Hum:
         found[..., 0, 3:] * each(stands_out * (1.0 - share)),
         found[..., 1, 3:] * each(stands_out * share),
     )
-    return Hum(np.concatenate((fifty, sixty), axis=-1), known, doubt)
+    amplitude_uv = stands_out * ((1.0 - share) * root(fifty_size) + share * root(sixty_size))
+    return Hum(np.concatenate((fifty, sixty), axis=-1), known, doubt, amplitude_uv, anywhere(stands_out))
 
 
 def tails(grid: Grid, candidates: Candidates, noise: Noise) -> Indices:
@@ -144,7 +141,7 @@ def loud_hum(grid: Grid, fine: Floats) -> float:
 
 def without_hum(values: Floats, hum: Hum, waves: Floats) -> Floats:
     """The sweeps without their hum; `waves` (2, 2, points) are those of 50 and 60 Hz."""
-    return residual(values, hum.waves, waves.reshape(4, -1)) if hum.waves.any() else values
+    return residual(values, hum.waves, waves.reshape(4, -1)) if hum.heard else values
 
 
 class Fit(NamedTuple):

@@ -58,7 +58,8 @@ def read(grid: Grid, fine: Floats, uv_per_count: Floats) -> list[Reading]:
     noises = noise(grid, bins, found, scales)
     begins = tails(grid, found, noises)
     hum = hums(grid, bins, noises, begins)
-    noises = noises._replace(tail=either(hum.known, begins, noises.tail))  # nothing but hum is left there
+    # nothing but hum is left in a tail where it is known
+    noises = Noise(noises.variance, noises.deviation, either(hum.known, begins, noises.tail))
     bins = without_hum(bins, hum, grid.hums)
     background, moved = _learnt(grid, bins, found, noises, hum)
     left = residual(without_hum(fine, hum, grid.fine_hums), background.coefficients, grid.fine_columns)
