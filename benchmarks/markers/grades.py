@@ -47,10 +47,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """One examination: the sets under which a grade is wrong, and what else there is to count."""
+    """One examination: the sets under which a grade is wrong, and what else there is to count.
+
+    `unsaid` are the wrong ones of which our own figures do not say that they are on the limit.
+    """
 
     seed: int
     wrong: tuple[str, ...]
+    unsaid: tuple[str, ...]
     withheld: bool
     on_limit: bool
     changes: tuple[Mapping[Measure, Change], ...]
@@ -61,6 +65,7 @@ def rows(group: str, seeds: range, workers: int) -> list[Row]:
     verdicts = [verdict for block in in_blocks(_judged, seeds, workers) for verdict in block]
     counts = (
         ("graded wrongly through marking", [one for one in verdicts if one.wrong], NONE_OF_THEM),
+        ("  of them not on a limit by our figures either", [one for one in verdicts if one.unsaid], None),
         ("with a grade withheld", [one for one in verdicts if one.withheld], None),
         ("with a segment on a limit", [one for one in verdicts if one.on_limit], None),
     )
@@ -91,10 +96,11 @@ def judged(examined: Examined, seed: int) -> Verdict:
         if mine.grades[criteria.id] is not true.grades[criteria.id]
     ]
     assessed = [one for one in differing if one[1].grades[one[0].id] is not Grade.NOT_ASSESSABLE]
-    wrong = (criteria.id for criteria, mine, true in assessed if not on_limit(criteria, mine, true))
+    wrong = [one for one in assessed if not on_limit(*one)]
     return Verdict(
         seed=seed,
-        wrong=tuple(dict.fromkeys(wrong)),
+        wrong=tuple(dict.fromkeys(criteria.id for criteria, _, _ in wrong)),
+        unsaid=tuple(dict.fromkeys(one[0].id for one in wrong if not on_limit_by_ours(*one))),
         withheld=len(assessed) < len(differing),
         on_limit=any(on_limit(criteria, *pair) for criteria in reference().criteria for pair in pairs),
         changes=tuple(changes(mine.segment, true.segment) for mine, true in pairs),
@@ -153,10 +159,21 @@ def _of_ratio(marks: tuple[float, float], errors: tuple[float, float]) -> float:
 
 def on_limit(criteria: CriteriaSet, ours: Finding, truth: Finding) -> bool:
     """Whether the truth is within the stated uncertainty of a limit of the set, or of its floor."""
+    near = (_within(change, change.truth, limit) for change, limit in _limits(criteria, ours, truth))
+    return any(near) or _on_floor(criteria, ours.segment, truth.segment, truth.segment.distal.amplitude)
+
+
+def on_limit_by_ours(criteria: CriteriaSet, ours: Finding, truth: Finding) -> bool:
+    """Whether our own figure is: then a reader is told that the grade may be another."""
+    near = (_within(change, change.ours, limit) for change, limit in _limits(criteria, ours, truth))
+    return any(near) or _on_floor(criteria, ours.segment, truth.segment, ours.segment.distal.amplitude)
+
+
+def _limits(criteria: CriteriaSet, ours: Finding, truth: Finding) -> Iterator[tuple[Change, float]]:
+    """Each change that the set asks about, with its limit."""
     found = changes(ours.segment, truth.segment)
     conditions = (_in_percent(condition) for rule in criteria.rules for condition in rule.conditions)
-    near = (_within(found[measure], limit) for measure, limit in conditions if measure in found)
-    return any(near) or _on_floor(criteria, ours.segment, truth.segment)
+    return ((found[measure], limit) for measure, limit in conditions if measure in found)
 
 
 def _in_percent(condition: Condition) -> tuple[Measure, float]:
@@ -166,12 +183,14 @@ def _in_percent(condition: Condition) -> tuple[Measure, float]:
     return condition.quantity, condition.limit
 
 
-def _within(change: Change, limit: float) -> bool:
-    return abs(change.truth - limit) <= SE_95 * (change.standard_error or 0.0) + _HALF_A_DIGIT_PERCENT
+def _within(change: Change, value: float | None, limit: float) -> bool:
+    if value is None:
+        return False
+    return abs(value - limit) <= SE_95 * (change.standard_error or 0.0) + _HALF_A_DIGIT_PERCENT
 
 
-def _on_floor(criteria: CriteriaSet, ours: Segment, truth: Segment) -> bool:
-    amplitude_mv = truth.distal.amplitude or 0.0
+def _on_floor(criteria: CriteriaSet, ours: Segment, truth: Segment, amplitude: float | None) -> bool:
+    amplitude_mv = amplitude or 0.0
     uncertain_mv = SE_95 * ours.distal.errors.get("amplitude_mv", 0.0)
     return any(abs(amplitude_mv - floor_mv) <= uncertain_mv for floor_mv in _floors_mv(criteria, truth))
 

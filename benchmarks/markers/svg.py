@@ -2,7 +2,8 @@
 
 Each panel shows the sweep as recorded (grey) and the clean wave (black), scaled to the clean wave. O, P and
 R are onset, peak and return: from the top, in black, where they are true; from the foot, in red, where they
-were marked. Curves are thinned to the least and the greatest of every few samples: the file stays small.
+were marked; the light line is the baseline. Curves are thinned to the least and the greatest of every few
+samples: the file stays small.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,7 +27,8 @@ _PIECES: Final = 110
 _ROOM: Final = 0.2  # of the wave's height, above and below it
 _STYLE: Final = (
     "text{font:9px sans-serif;fill:#000}.h{font:bold 13px sans-serif}.m text{fill:#c00}"
-    "path{fill:none;stroke:#000}.r{stroke:#9bd}.m path{stroke:#c00}.b{fill:none;stroke:#ccc}"
+    "path{fill:none;stroke:#000}path.z{stroke:#ddd}.r{stroke:#9bd}"
+    ".m path{stroke:#c00}.b{fill:none;stroke:#ccc}"
 )
 
 
@@ -83,14 +85,18 @@ def _panel(drawn: Drawn, marks: Marks | None) -> Iterator[str]:
     )
     offset_uv = float(np.median(drawn.waveform.microvolts - clean_uv))
     yield f'<rect class="b" width="{_WIDTH:.0f}" height="{_HEIGHT:.0f}"/><g clip-path="url(#p)">'
+    zero = scale.down(np.zeros(1))[0]
+    yield f'<path class="z" d="M0 {zero:.1f}H{_WIDTH:.0f}"/>'
     yield _curve("r", times_ms, drawn.waveform.microvolts - offset_uv, scale)
     yield _curve("c", times_ms, clean_uv, scale)
     yield from _ticks("t", _places(drawn.truth.marks(drawn.modality) if drawn.truth else None), scale)
     yield "</g>"
     yield from _ticks("m", _places(marks), scale)
     height_mv, longest_ms = float(clean_uv.max()) / 1000.0, float(times_ms[-1])
+    if marks is None:
+        yield f'<g class="m"><text x="4" y="{_HEIGHT - 4.0:.0f}">not marked</text></g>'
     caption = f"seed {drawn.seed}, peak {height_mv:.3g} mV, to {longest_ms:.0f} ms"
-    yield f'<text y="{_HEIGHT + _CAPTION - 3.0:.0f}">{caption}{"" if marks else ", not marked"}</text>'
+    yield f'<text y="{_HEIGHT + _CAPTION - 3.0:.0f}">{caption}</text>'
 
 
 def _curve(name: str, times_ms: Floats, uv: Floats, scale: _Scale) -> str:

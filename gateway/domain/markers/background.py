@@ -42,16 +42,24 @@ _PARAMETERS: Final = 5
 _ARTEFACT_OVER_MS: Final = 3.0
 _MOST: Final = 0.5  # of a sweep's power
 _NEARLY_ALL: Final = 0.8
+_BEND_MS: Final = 10.0  # what the bend of a drift is told for
+_MOST_BENT: Final = (
+    10.0  # times the bend that is expected; up to there what a bend leaves less of than hum is no hum
+)
 # Measured: the part of its power by which hum is mistaken, for what is left of the response in the tail.
 _OF_HUM: Final = 0.03
+# On a tail about as long as a period 50 and 60 Hz look alike. Each is taken off by its share; one alone from
+# half of this on, in chi square (a likelihood ratio of 50).
+_DECIDED: Final = 16.0
 _OF_WAVE: Final = 0.02  # of the response: what an after-potential may still leave there
 
 
 class Hum(NamedTuple):
     """Mains hum seen in each tail: cosine and sine of 50, then of 60 Hz, in uV, 0 where none was seen.
 
+    Where the tail does not tell which of the two it is, each has a share.
     `known`: the tail was long and quiet enough to tell. `variance` is that of a coefficient, `amplitude_uv`
-    the peak amplitude; `heard` whether any of the sweeps hums.
+    the peak amplitude, of both shares together; `heard` whether any of the sweeps hums.
     """
 
     waves: Floats
@@ -71,11 +79,14 @@ def hums(grid: Grid, bins: Floats, noise: Noise, begins: Indices) -> Hum:
     found = applied(posterior, seen * each(each(_precisions(levels))))
     explained = product(found, seen)
     fifty_explains, sixty_explains = (plain(explained[..., of]) for of in (0, 1))
-    sixty = sixty_explains > fifty_explains
+    more = (sixty_explains - fifty_explains) / noise.variance
+    sixty = more > 0.0
+    share = larger(smaller(0.5 + more / _DECIDED, 1.0), 0.0)
     variances = posterior[..., 3, 3] + posterior[..., 4, 4]
     variance = either(sixty, plain(variances[..., 1]), plain(variances[..., 0]))
-    waves = either(each(sixty), found[..., 1, 3:], found[..., 0, 3:])
-    size = product(waves, waves)
+    sizes = product(found[..., 3:], found[..., 3:])
+    fifty_size, sixty_size = (plain(sizes[..., of]) for of in (0, 1))
+    size = either(sixty, sixty_size, fifty_size)
     loudest, faintest = (part * grid.scale.mains_uv for part in (_LOUDEST, _FAINTEST))
     left = grid.bins - begins
     lasts_ms = left * grid.step_ms
@@ -84,12 +95,15 @@ def hums(grid: Grid, bins: Floats, noise: Noise, begins: Indices) -> Hum:
     known = (lasts_ms >= _PERIOD_MS) | (lasts_ms >= _LONG_MS) & (size < loudest * loudest)
     known &= chi_square < 1.0 + _MISFIT * root(2.0 / free)
     stands_out = known & (size > _STANDS_OUT * variance) & (size > faintest * faintest)
-    doubt = known * variance / 2 + stands_out * _OF_HUM * size
-    amplitude_uv = root(size * stands_out)
-    fifty = each(stands_out & np.logical_not(sixty))
-    sixty = each(stands_out & sixty)
-    waves = np.concatenate((waves * fifty, waves * sixty), axis=-1)
-    return Hum(waves, known, doubt, amplitude_uv, anywhere(stands_out))
+    # Two waves that agree in the tail may differ by anything under the response.
+    apart = share * (1.0 - share) * (fifty_size + sixty_size) / 2
+    doubt = known * variance / 2 + stands_out * (_OF_HUM * size + apart)
+    fifty, sixty = (
+        found[..., 0, 3:] * each(stands_out * (1.0 - share)),
+        found[..., 1, 3:] * each(stands_out * share),
+    )
+    amplitude_uv = stands_out * ((1.0 - share) * root(fifty_size) + share * root(sixty_size))
+    return Hum(np.concatenate((fifty, sixty), axis=-1), known, doubt, amplitude_uv, anywhere(stands_out))
 
 
 def tails(grid: Grid, candidates: Candidates, noise: Noise) -> Indices:
@@ -110,10 +124,16 @@ def loud_hum(grid: Grid, fine: Floats) -> float:
     along = np.arange(rest.size) - (rest.size - 1) / 2.0
     level = rest - np.add.reduce(rest) / rest.size
     flat = level - along * (np.add.reduce(along * level) / np.add.reduce(along * along))
+    bent = along * along - np.add.reduce(along * along) / rest.size
+    bend = np.add.reduce(bent * flat) / np.add.reduce(bent * bent)
+    drifts = float(np.add.reduce((flat - bent * bend) ** 2))
+    if abs(bend) * (_BEND_MS / grid.step_ms) ** 2 > _MOST_BENT * grid.scale.bend_uv:
+        drifts = math.inf  # no drift bends so much
     for values, most in ((level, _NEARLY_ALL), (flat, _MOST)):  # a slope passes for hum, and hum for a slope
         sums = np.add.reduce(values * waves, axis=2)
         amplitude = 2.0 / rest.size * float(np.sqrt(np.add.reduce(sums * sums, axis=1).max()))
-        shown = amplitude * amplitude * rest.size / 2.0 >= most * float(np.add.reduce(values * values))
+        explained, power = amplitude * amplitude * rest.size / 2.0, float(np.add.reduce(values * values))
+        shown = explained >= most * power and power - explained < drifts
         if shown and amplitude > _LOUDEST * grid.scale.mains_uv:
             return amplitude
     return 0.0

@@ -74,7 +74,7 @@ def read(grid: Grid, fine: Floats, uv_per_count: Floats) -> list[Reading]:
     of_mean = root(noises.variance / grid.mean_of)
     waves = [Wave._make(row) for row in _rows(*wave)]
     mark_errors = [dict(zip(MARKS, row, strict=True)) for row in errors.reshape(-1, len(MARKS)).tolist()]
-    seen = _rows(standing, of_mean, found.rise_ms, rested)
+    seen = _rows(standing, of_mean, found.rise_ms)
     verdicts = (
         verdict(grid, one, error, *row) for one, error, row in zip(waves, mark_errors, seen, strict=True)
     )

@@ -25,13 +25,13 @@ _CLEAR_NOISE: Final = 8.0
 _LEFT: Final = 0.1  # of its height: so much of a response no background explains
 _LEFT_OF_UNCERTAIN: Final = 0.3  # and so much of one that is low or not much above its standard error
 _SIGNIFICANT: Final = 4.5
-# A wave as slow as a background may be explained by one: then it must be so significant, begin when no
-# artefact is left, this many times later than the blanked part ends, and be over: hum never is.
-_BROAD: Final = 7.0
-_BROAD_LEFT: Final = 0.03  # leave this much all the same
-_BROAD_AFTER: Final = 7.0
+# A response begins when no artefact is left: this many times later than the blanked part ends.
 _FAINT_AFTER: Final = 3.0
-_CREDIBLE: Final = (2.5, 0.5)  # significance, parts of what stands: below it the marks are not to be trusted
+_CREDIBLE: Final = (2.0, 0.5)  # significance, parts of what stands: below it the marks are not to be trusted
+# Far above the noise: parts of what a response leaves at least, and standard deviations. Of sweeps without a
+# response none was seen to leave so much under a wave of nearly (parts of) the height that is called one.
+_TELLING: Final = (1.2, 10.0)
+_NEARLY: Final = 0.8
 _CERTAIN: Final = 8.0
 _DOUBTFUL: Final = 3.2  # to say that nothing was evoked there must be less
 _EVIDENT: Final = (20.0, 30.0)  # times what is clear, and its standard error
@@ -68,12 +68,10 @@ def verdict(
     unexplained_uv: float,
     deviation: float,
     rise_ms: float,
-    rested: bool,
 ) -> Verdict:
     """What one sweep shows.
 
-    `deviation` is that of the noise of a five-bin mean, `rise_ms` the time from half to peak, `rested`
-    whether the sweep is quiet again.
+    `deviation` is that of the noise of a five-bin mean, `rise_ms` the time from half to peak.
     """
     scale, height = grid.scale, wave.height_uv
     clear = unexplained_uv >= max(scale.clear_uv, _CLEAR_NOISE * deviation)
@@ -85,15 +83,14 @@ def verdict(
     sure = certain(scale, wave, errors["height"])
     left = _LEFT if sure else _LEFT_OF_UNCERTAIN
     faint = max(scale.faint_uv, left * height, above * deviation)
+    telling = unexplained_uv >= max(_TELLING[0] * scale.faint_uv, _TELLING[1] * deviation)
     late = wave.onset_ms / scale.blanked_ms
-    if height >= scale.response_floor_uv and significance >= _SIGNIFICANT:
-        if unexplained_uv >= faint and late >= _FAINT_AFTER:
-            return Verdict.RESPONSE
-        broad = sure and significance >= _BROAD and unexplained_uv >= _BROAD_LEFT * height
-        if broad and late >= _BROAD_AFTER and rested:
-            return Verdict.RESPONSE
+    shown = (unexplained_uv >= faint or telling) and late >= _FAINT_AFTER
+    if shown and height >= scale.response_floor_uv and significance >= _SIGNIFICANT:
+        return Verdict.RESPONSE
     if not clear:
         doubtful = height >= scale.uncertain_below_uv and significance >= _DOUBTFUL and late >= _FAINT_AFTER
+        doubtful = doubtful or (telling and height >= _NEARLY * scale.response_floor_uv)
         return Verdict.UNCERTAIN if doubtful else Verdict.ABSENT
     credible = significance >= _CREDIBLE[0] and height >= _CREDIBLE[1] * unexplained_uv
     return Verdict.RESPONSE if credible and height >= scale.response_floor_uv else Verdict.UNCERTAIN

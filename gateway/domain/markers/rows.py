@@ -145,7 +145,7 @@ def first_not_above(values: Floats, level: Any, first: Any) -> Any:
         low = values[first:] <= level
         found = int(low.argmax())
         return first + found if low[found] else values.size - 1
-    low = values <= level
+    low = values <= each(level)
     low &= np.arange(values.shape[-1]) >= each(first)
     low[:, -1] = True
     return low.argmax(axis=-1)

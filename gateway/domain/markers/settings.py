@@ -33,6 +33,7 @@ class Scale:
     artefact_decay_ms: tuple[float, ...]
     artefact_uv: tuple[float, ...]
     search_removes_hum: bool
+    way_fraction: float
     error_factor: float
 
 

@@ -21,7 +21,9 @@ from gateway.domain.markers.rows import (
 )
 from gateway.domain.markers.search import Candidates
 
-_LEVEL: Final = (0.01, 3.0)  # of the height, and standard deviations: above it the wave has taken off
+# Of the height, and standard deviations: above it the sweep is not quiet. Far below the level of the
+# take-off: a gentle foot that is taken for baseline bends the background up into the wave.
+FOOT: Final = (0.003, 3.0)
 _DIP: Final = 5.0  # standard deviations: below it, the sweep dips
 _HALF: Final = 0.5  # of its depth: here the dip is timed
 # It begins this many times as long before as it takes from half to its deepest: a half sine 0.5, a bell's
@@ -48,7 +50,7 @@ def quiet_part(
     """
     height = at(curves, candidates.peak)
     curves = until(curves, candidates.low)
-    level = larger(_LEVEL[0] * height, _LEVEL[1] * noise.deviation)
+    level = larger(FOOT[0] * height, FOOT[1] * noise.deviation)
     take_off = last_below(curves, level, smaller(earliest, candidates.low), candidates.low)
     deepest, _ = extremes(curves, candidates.quiet, take_off)
     dips = deepest < -larger(grid.scale.dip_fraction * height, _DIP * noise.deviation)

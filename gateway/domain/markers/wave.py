@@ -111,7 +111,7 @@ def read_waves(
     back = smaller(back, _LONGEST_BACK_MS / ms)
     onset = rises - back
     phase = larger(PHASE[0] * height, PHASE[1] * noise.deviation)
-    trough, later, total_end = _behind(grid, curves, after, phase, end, has_end)
+    trough, later, total_end = _behind(grid, curves, (after, noise.tail), phase, end, has_end)
     dip, earlier, first_onset = _ahead(grid, curves, (quiet, before), (phase, level), onset)
     begin, middle, finish = (between(whole(place), 0, fine.shape[-1] - 1) for place in (onset, top, end))
     return Wave(
@@ -214,20 +214,28 @@ def _area(
 
 
 def _behind(
-    grid: Grid, curves: Floats, after: Indices, phase: Floats, end: Floats, has_end: Flags
+    grid: Grid,
+    curves: Floats,
+    between: tuple[Indices, Indices],
+    phase: Floats,
+    end: Floats,
+    has_end: Flags,
 ) -> tuple[Floats, Floats, Floats]:
     """Of what follows the wave: the trough, how high it rises, and when its last negative phase is over.
 
-    A phase is at least `phase` high; where there is none, it is over when the wave is, at `end`.
+    A phase is at least `phase` high and lies before the sweep is at rest; where there is none, it is over
+    when the wave is, at `end`. What rises later is a background carried on too far.
     """
+    after, rest = between
     trough = _trough(curves, lowest_place(curves, after), after)
-    _, later = extremes(curves, after, grid.bins)
+    _, later = extremes(curves, after, rest)
     later = later * has_end
     there = later >= phase
     if not anywhere(there):
         return trough, later, end
     high = curves >= each(phase)
     high &= grid.places >= each(after)
+    high &= grid.places < each(rest)
     high[..., 0] = True
     over = curves <= 0.0
     over &= grid.places >= each(last(high))

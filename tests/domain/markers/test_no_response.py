@@ -235,3 +235,23 @@ def test_what_peaks_earlier_than_any_response_is_none(modality: Modality) -> Non
         early = bell(20.0 * scale.clear_uv, scale.earliest_peak_ms - 0.25, 0.25)
         found = marking(sweep(early, noise(0.2, seed), modality=modality), modality)
         assert found.response is None or found.response is NO_RESPONSE
+
+
+@pytest.mark.parametrize("height_uv", [-100.0, 100.0])
+def test_a_bent_drift_on_a_sweep_of_less_than_a_period_is_hardly_ever_called_hum(height_uv: float) -> None:
+    brief = replace(SAMPLING[MOTOR], start_ms=-1.0, end_ms=20.0)
+    bent = (
+        sweep(noise(3.0, seed), lambda times_ms: height_uv * (times_ms / 20.0) ** 2, sampling=brief)
+        for seed in SEEDS
+    )
+
+    other = [one for one in bent if marking(one).response is not NO_RESPONSE]
+
+    assert (
+        len(other) <= len(SEEDS) // 10
+    )  # all of them when nothing else was asked than how much hum explains
+
+
+@pytest.mark.parametrize("seed", [697, 2016, 5424, 5464, 6326, 6358, 7182])
+def test_a_high_and_broad_wave_that_a_background_nearly_explains_is_marked(seed: int) -> None:
+    assert isinstance(marking(sweeps.draw_motor(seed).waveform).response, MotorMarks)

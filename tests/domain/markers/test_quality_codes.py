@@ -192,7 +192,6 @@ def test_loud_hum_is_told(height_uv: float) -> None:
     assert found.get("mains") == pytest.approx(height_uv, rel=0.1)
 
 
-@pytest.mark.xfail(reason="what the background leaves behind a small wave counts as another phase")
 @pytest.mark.parametrize("peak_uv", [70.0, 100.0, 150.0])
 def test_a_small_wave_is_not_called_dispersed(peak_uv: float) -> None:
     for seed in range(10):

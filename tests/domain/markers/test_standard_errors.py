@@ -3,6 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -14,9 +15,15 @@ from gateway.domain.recording import Modality
 from tests.domain.markers.curves import (
     ANSWER,
     MOTOR,
+    SAMPLING,
     SENSORY,
     SETTINGS,
+    bell,
+    cmap,
+    hum,
+    known,
     marking,
+    misses,
     noise,
     quantities,
     sweep,
@@ -87,3 +94,22 @@ def held_by(modality: Modality) -> Mapping[str, Sequence[bool]]:
         for name, error in outcome.standard_error.items():
             held[name].append(abs(outcome.error[name]) <= 1.96 * error)
     return held
+
+
+def test_a_gentle_foot_is_not_taken_for_baseline() -> None:
+    wave = (bell(6000.0, 12.0, 1.4), bell(-2000.0, 16.5, 1.8))
+    for seed in range(20):
+        found = marking(sweep(*wave, noise(3.0, seed)))
+
+        assert misses(found, known(*wave), within=2.5) == {}
+
+
+def test_a_tail_as_short_as_a_period_leaves_it_open_which_hum_it_shows() -> None:
+    wave = cmap(peak_uv=500.0, begin_ms=14.0, negative_ms=6.0)
+    sampling = replace(SAMPLING[MOTOR], start_ms=0.0, end_ms=49.0)
+    hums = (hum(13.0, turns=seed / 40.0) for seed in range(40))
+    sweeps = (sweep(wave, noise(4.0, seed), one, sampling=sampling) for seed, one in enumerate(hums))
+
+    missed = [one for one in sweeps if misses(marking(one), known(wave))]
+
+    assert len(missed) <= 3  # 9 with the likelier of the two alone
