@@ -17,7 +17,7 @@ from benchmarks.faults.workshop import Workshop, workshop
 from benchmarks.table import NONE_OF_THEM, Goal, Row
 from gateway.store.outbox import ledger
 
-LANES: Final = 64  # at once
+LANES: Final = 96  # at once
 RECEIVER: Final = Goal(most=15.0)
 BROKER: Final = Goal(most=5.0)
 # So many of the MQTT trials are kills of the broker, each of which strikes every lane.
@@ -64,14 +64,18 @@ async def hl7(folder: Path, trials: int, seed: int) -> list[Row]:
 async def mqtt(folder: Path, trials: int, seed: int) -> list[Row]:
     """So many faults on lines to a broker, the last of them kills of the broker itself."""
     on_lines = max(1, round(trials * (1 - KILLED_SHARE)))
-    async with _watched(folder) as shop, Mosquitto(folder) as broker:
-        async with screens.lanes(shop, broker, min(LANES, on_lines)) as (screen, lanes):
-            await go_through(lanes, deck(MQTT, on_lines, seed))
-            wrong = await unheard(lanes)
-            await _kills(broker, screen, lanes, trials - on_lines, random.Random(seed))  # noqa: S311
-            await unheard(lanes)
-            await screens.caught_up(screen, lanes)
-            return _mqtt_rows(screen, lanes, wrong)
+    chance = random.Random(seed)  # noqa: S311
+    async with (
+        _watched(folder) as shop,
+        Mosquitto(folder) as broker,
+        screens.lanes(shop, broker, min(LANES, on_lines)) as (screen, lanes),
+    ):
+        await go_through(lanes, deck(MQTT, on_lines, seed))
+        wrong = await unheard(lanes)
+        await _kills(broker, screen, lanes, trials - on_lines, chance)
+        await unheard(lanes)
+        await screens.caught_up(screen, lanes)
+        return _mqtt_rows(screen, lanes, wrong)
 
 
 async def _kills(
