@@ -205,7 +205,7 @@ async def test_peers_face_the_same_faults_and_servers_several_messages_on_a_conn
     monkeypatch.setattr(comparison, "PYTHON", tmp_path / "nowhere")
     monkeypatch.setattr(comparison, "NODE", None)
     rows, _ = await command.SECTIONS["peers"](asked(), tmp_path)
-    ours = [row.figure for row in rows if row.name.startswith("emg-gateway's receiver")]
+    ours = [row.figure for row in rows if row.name.startswith("emg-gateway, ")]
     assert ours == [3, 3, 3]
     assert figure(rows, "hl7apy 1.3, all at once") < 3
     assert sum(row.name.endswith("not installed") for row in rows) == 3

@@ -22,7 +22,7 @@ from tests.checkout import ROOT
 
 PROGRAM: Final = "benchmarks.faults"
 STALL: Final = Goal(most=20.0)
-IDLE: Final = "idle loop beside, all the time"
+IDLE: Final = "idle loop beside"
 _QUANTILE: Final = 0.999
 
 Section = Callable[[argparse.Namespace, Path], Awaitable[tuple[list[Row], Stalls | None]]]

@@ -25,9 +25,14 @@ DEADLINE_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Killed:
-    """What a series of kills led to: how far each gateway got, what was counted, how late timers were."""
+    """What a series of kills led to.
+
+    How far each gateway got; how many of them had taken something from a cart in this life, the others were
+    killed while they started or recovered; what was counted; how late timers were.
+    """
 
     last_steps: Sequence[str]
+    at_work: int
     tally: Tally
     stalls: Stalls
 
@@ -55,13 +60,12 @@ async def at_every_step(folder: Path, every: int) -> tuple[int, Killed]:
         (_, (once,)), (_, (again,)) = await lived("once"), await lived("again")
         steps = [step for step in once if step in again]  # what only one makes is chance
 
-        async def killed_at(number: int) -> tuple[Ward, str]:
+        async def killed_at(number: int) -> tuple[Ward, list[list[str]]]:
             ward, lives = await lived(f"step-{number}", steps[number])
-            return ward, lives[0][-1]
+            return ward, lives if lives[0][-1] == steps[number] else lives[1:]  # it never came there
 
         found = await some_at_once(killed_at, range(0, len(steps), every))
-    reached = [last for _, last in found if last in set(steps)]
-    return len(steps), _together([ward for ward, _ in found], reached)
+    return len(steps), _together([ward for ward, _ in found], [lives for _, lives in found])
 
 
 async def at_random(folder: Path, kills: int, seed: int) -> Killed:
@@ -72,20 +76,26 @@ async def at_random(folder: Path, kills: int, seed: int) -> Killed:
     names = (f"ward-{number}" for number in count())
     async with _stage() as (gateways, broker):
 
-        async def killed(share: Sequence[float]) -> tuple[Ward, list[str]]:
+        async def killed(share: Sequence[float]) -> tuple[Ward, list[list[str]]]:
             ward = Ward(folder / next(names), broker, endless, CARTS)
-            lives = await survive(ward, gateways, share, DEADLINE_S)
-            return ward, [steps[-1] if steps else "" for steps in lives[:-1]]
+            return ward, await survive(ward, gateways, share, DEADLINE_S)
 
         found = await some_at_once(killed, shares)
-    return _together([ward for ward, _ in found], [last for _, lasts in found for last in lasts])
+    return _together([ward for ward, _ in found], [lives for _, lives in found])
 
 
-def _together(wards: Sequence[Ward], last_steps: Sequence[str]) -> Killed:
+def _together(wards: Sequence[Ward], lives: Sequence[list[list[str]]]) -> Killed:
+    """`lives`: the steps of each gateway of a ward; the last one was not killed."""
+    killed = [steps for ward in lives for steps in ward[:-1]]
     tally, stalls = wards[0].tally, wards[0].stalls
     for ward in wards[1:]:
         tally, stalls = tally + ward.tally, stalls + ward.stalls
-    return Killed(last_steps, tally, stalls)
+    return Killed(
+        last_steps=[steps[-1] if steps else "" for steps in killed],
+        at_work=sum(any(step.startswith("after ACK") for step in steps) for steps in killed),
+        tally=tally,
+        stalls=stalls,
+    )
 
 
 def rows(group: str, killed: Killed, *, steps: int | None = None) -> list[Row]:
@@ -99,6 +109,7 @@ def rows(group: str, killed: Killed, *, steps: int | None = None) -> list[Row]:
     return [
         *([row("steps of the examination", steps)] if steps is not None else []),
         row("kills", len(killed.last_steps)),
+        row("of them after a cart had been answered", killed.at_work),
         row("different places", len(kinds)),
         row("recordings that carts had acknowledged", tally.recordings),
         row("of them not in the store", tally.recordings_lost, none=True),

@@ -122,7 +122,7 @@ def _rows(group: str, lanes: Sequence[Lane], limit: Goal, wrong: int) -> list[Ro
     found = [
         Row(group=group, name="trials", figure=len(trials)),
         _none(group, "lost: not settled in the outbox", sum(lane.sent - lane.door.settled for lane in lanes)),
-        _none(group, "wrong match: settled, the other side has it not", wrong),
+        _none(group, "wrong match: settled, not over there", wrong),
     ]
     for fault, members in groupby(trials, key=lambda trial: trial.fault):
         recoveries = [trial.recovery_s for trial in members]
