@@ -67,8 +67,9 @@ SECTIONS: Final[dict[str, Section]] = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """Go through the sections, print, and write what was asked for."""
     asked = _parser().parse_args(arguments)
-    logging.getLogger("gateway").addHandler(logging.NullHandler())
-    logging.getLogger("gateway").propagate = False
+    for name in ("gateway", "mqtt"):  # faults are what they would tell of; "mqtt" is the screens' library
+        logging.getLogger(name).addHandler(logging.NullHandler())
+        logging.getLogger(name).propagate = False
     with tempfile.TemporaryDirectory(prefix="faults-") as place:
         idle = Path(place) / "idle"
         command = [sys.executable, "-m", "benchmarks.faults.stalls", idle]

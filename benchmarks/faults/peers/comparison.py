@@ -115,7 +115,7 @@ async def _peer_hl7(
     if program is None:
         return [Row(group=group, name=f"{name}: not installed", figure=None)]
     engine = engines.Engine()
-    async with workshop(folder) as shop, engine.receiver:
+    async with workshop(folder) as shop, engine.listening():
         command = [program, str(HERE / script)]
         peer = (LOOPBACK, engine.receiver.port)
 
