@@ -132,7 +132,7 @@ async def _peer_mqtt(folder: Path, name: str, trials: int, seed: int) -> list[Ro
     drawn, heard = deck(_MQTT, trials, seed), []
     topics = f"emg/v1/{SITE}/peer"
     async with Mosquitto(folder) as broker:
-        screen = Screen(broker.port, told=heard.append)
+        screen = Screen(broker.port, told=heard.append, silence_s=None)
         listening = asyncio.create_task(screen.run())
         await screen.listening()
         command = [sys.executable, str(HERE / "aiomqtt_client.py")]
