@@ -26,6 +26,7 @@ from benchmarks.markers.pictures import strips
 from benchmarks.markers.shapes import KINDS as SHAPES
 from benchmarks.markers.sweeps import draw_motor, draw_nothing, draw_response
 from benchmarks.markers.truth import ONSET_LEVEL, Drawn, Sampling, fine_grid, read_truth
+from benchmarks.page import END, begin
 from benchmarks.table import NONE_OF_THEM, Goal, Row, document, text
 from gateway.domain.criteria import Condition, Floor, Rule
 from gateway.domain.findings import Finding
@@ -35,6 +36,7 @@ from gateway.pipeline.stages import examine
 from tests.factories import median, motor_marks, study
 
 ROOT = Path(__file__).parents[1]
+BEGIN = begin(command.PROGRAM)
 EVERY = pytest.mark.parametrize("simulator", SIMULATORS, ids=lambda one: one.name)
 BOTH = pytest.mark.parametrize("modality", Modality)
 SEEDS = range(6)
@@ -297,14 +299,14 @@ def test_the_command_prints_the_same_figures_whatever_the_number_of_processes(ca
 
 def test_the_page_has_its_block_and_picture_replaced_and_keeps_the_rest(tmp_path, capsys):
     page = tmp_path / "markers.md"
-    page.write_text(f"before\n{command.BEGIN}\nold\n{command.END}\nafter\n")
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     asked = ("--seeds", "0", "5", "--no-cost", "--workers", "1", "--write", str(page))
     command.main(asked)
     once = page.read_text()
     command.main(asked)
     assert page.read_text() == once
-    assert once.startswith(f"before\n{command.BEGIN}\n")
-    assert once.endswith(f"{command.END}\nafter\n")
+    assert once.startswith(f"before\n{BEGIN}\n")
+    assert once.endswith(f"{END}\nafter\n")
     assert "old" not in once
     assert capsys.readouterr().out.splitlines()[2] in once
     ET.fromstring((tmp_path / "markers.svg").read_text())  # noqa: S314  # just written
@@ -320,7 +322,7 @@ def test_a_page_without_the_block_is_left_alone(tmp_path):
 
 def test_the_shipped_page_has_its_block():
     page = (ROOT / "docs" / "markers.md").read_text("utf-8")
-    assert page.index(command.BEGIN) < page.index(command.END)
+    assert page.index(BEGIN) < page.index(END)
 
 
 def test_the_picture_of_many_sweeps_stays_small():

@@ -22,13 +22,14 @@ from tests.checkout import ROOT
 
 PROGRAM: Final = "benchmarks.faults"
 STALL: Final = Goal(most=20.0)
+IDLE: Final = "idle loop beside"
 _QUANTILE: Final = 0.999
 
 Section = Callable[[argparse.Namespace, Path], Awaitable[tuple[list[Row], Stalls | None]]]
 
 
 async def _kills(asked: argparse.Namespace, folder: Path) -> tuple[list[Row], Stalls | None]:
-    return await kills.run(folder, asked.kills, asked.seed)
+    return await kills.run(folder, asked.kills, asked.seed, asked.every)
 
 
 async def _hl7(asked: argparse.Namespace, folder: Path) -> tuple[list[Row], Stalls | None]:
@@ -66,16 +67,18 @@ SECTIONS: Final[dict[str, Section]] = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """Go through the sections, print, and write what was asked for."""
     asked = _parser().parse_args(arguments)
-    logging.getLogger("gateway").addHandler(logging.NullHandler())
-    logging.getLogger("gateway").propagate = False
+    for name in ("gateway", "mqtt"):  # faults are what they would tell of; "mqtt" is the screens' library
+        logging.getLogger(name).addHandler(logging.NullHandler())
+        logging.getLogger(name).propagate = False
     with tempfile.TemporaryDirectory(prefix="faults-") as place:
         idle = Path(place) / "idle"
-        with subprocess.Popen([sys.executable, "-m", "benchmarks.faults.stalls", idle], cwd=ROOT) as beside:
+        command = [sys.executable, "-m", "benchmarks.faults.stalls", idle]
+        with subprocess.Popen(command, cwd=ROOT) as beside:  # noqa: S603
             try:
                 rows, stalls = _through(asked, Path(place))
             finally:
                 beside.kill()
-        rows += _stall_rows({**stalls, "idle loop beside, all the time": Stalls.read(idle)})
+        rows += _stall_rows({**stalls, IDLE: Stalls.read(idle)})
     heading = f"Seed {asked.seed}: {', '.join(asked.only)}"
     table = f"{heading}\n\n{text(rows)}"
     print(table)
@@ -104,19 +107,16 @@ def _stall_rows(stalls: dict[str, Stalls]) -> list[Row]:
     group = f"Timers of the event loop, late at most ({100 * _QUANTILE:g} % of them)"
     rows = []
     for name, found in stalls.items():
-        goal = None if name.startswith("idle") else STALL
-        for kind, counts in (("", found.late), (", own computing", found.computed)):
-            figure = counts.quantile_ms(_QUANTILE)
-            rows.append(
-                Row(
-                    group=group,
-                    name=f"{name}{kind} ({counts.timers:,})",
-                    figure=figure,
-                    unit="ms",
-                    decimals=2,
-                    goal=goal,
-                )
-            )
+        goal = None if name == IDLE else STALL
+        figures = {
+            f"{name} ({found.late.timers:,})": (found.late.quantile_ms(_QUANTILE), goal),
+            f"{name}, own computing": (found.computed.quantile_ms(_QUANTILE), goal),
+            f"{name}, the latest of all": (found.late.quantile_ms(1.0), None),
+        }
+        rows += [
+            Row(group=group, name=what, figure=figure, unit="ms", decimals=2, goal=limit)
+            for what, (figure, limit) in figures.items()
+        ]
     return rows
 
 
@@ -124,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m {PROGRAM}", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="of what is drawn (default: 1)")
     parser.add_argument("--kills", type=int, default=1000, help="at random times (default: 1000)")
+    parser.add_argument("--every", type=int, default=1, help="kill at one of so many steps (default: 1)")
     parser.add_argument("--trials", type=int, default=10_000, help="network faults (default: 10000)")
     parser.add_argument("--pulls", type=int, default=480, help="cables pulled (default: 480)")
     parser.add_argument("--full", type=float, default=60.0, help="seconds the disk is full (default: 60)")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 from collections import defaultdict
 from collections.abc import AsyncIterator
 
@@ -16,28 +17,39 @@ from gateway.sinks.receiver import Receiver
 
 
 class Engine:
-    """A receiver that accepts everything, and what it was sent by control id."""
+    """A receiver that accepts everything, and what it was sent by control id.
+
+    Of each message only a digest is kept: thousands of them in memory would hold up the loop under trial.
+    """
 
     def __init__(self) -> None:
         self.receiver = Receiver()
-        self._blocks: defaultdict[str, list[bytes]] = defaultdict(list)
+        self.blocks: defaultdict[str, list[bytes]] = defaultdict(list)
 
-    @property
-    def blocks(self) -> dict[str, list[bytes]]:
-        """What has arrived so far, as it arrived."""
-        queue = self.receiver.messages
-        for _ in range(queue.qsize()):
-            received = queue.get_nowait()
+    @contextlib.asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """Listen while the block runs."""
+        async with self.receiver:
+            task = asyncio.create_task(self._remember())
+            try:
+                yield
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+    async def _remember(self) -> None:
+        while True:
+            received = await self.receiver.messages.get()
             if received.message is not None:
-                self._blocks[received.message.header.text(10)].append(received.block)
-        return self._blocks
+                digest = hashlib.sha256(received.block).digest()
+                self.blocks[received.message.header.text(10)].append(digest)
 
 
 @contextlib.asynccontextmanager
 async def lanes(shop: Workshop, engine: Engine, number: int) -> AsyncIterator[list[Lane]]:
     """So many lanes to one engine, their sinks running while the block does."""
     async with contextlib.AsyncExitStack() as stack:
-        await stack.enter_async_context(engine.receiver)
+        await stack.enter_async_context(engine.listening())
         found, sinks = [], []
         for index in range(number):
             line = FaultyLine(Mllp(), (LOOPBACK, engine.receiver.port))

@@ -33,6 +33,7 @@ log_type error
 """
 _LOOK_S = 0.02
 _REPLAY_S = 30.0
+_SILENCE_S = 5.0
 
 
 class Mosquitto:
@@ -82,7 +83,13 @@ class Screen:
     `live` are the numbers an event bears that came by itself, `replayed` those that came on request.
     """
 
-    def __init__(self, port: int, told: Callable[[int], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        port: int,
+        told: Callable[[int], None] = lambda _: None,
+        silence_s: float | None = _SILENCE_S,
+    ) -> None:
+        self._silence_s = silence_s
         self._told = told  # of each event that arrives by itself, the number of its own
         self.live: defaultdict[str, dict[int, int]] = defaultdict(dict)  # prefix -> seq -> its own number
         self.replayed: defaultdict[str, dict[int, int]] = defaultdict(dict)
@@ -94,16 +101,17 @@ class Screen:
         self._client: aiomqtt.Client | None = None
 
     async def run(self) -> None:
-        """Listen, for ever."""
+        """Listen, for ever; heartbeats come every second: a connection without any is given up."""
         while True:
-            with contextlib.suppress(aiomqtt.MqttError):
+            with contextlib.suppress(aiomqtt.MqttError, TimeoutError):
                 async with aiomqtt.Client(
-                    LOOPBACK, self._port, protocol=aiomqtt.ProtocolVersion.V311, timeout=5
+                    LOOPBACK, self._port, protocol=aiomqtt.ProtocolVersion.V311, timeout=_SILENCE_S
                 ) as client:
                     await client.subscribe(f"emg/v1/{SITE}/#", qos=1)
                     self._client = client
-                    async for message in client.messages:
-                        self._hear(message)
+                    while True:
+                        async with asyncio.timeout(self._silence_s):
+                            self._hear(await anext(client.messages))
             self._client = None
             await asyncio.sleep(_LOOK_S)
 
@@ -190,5 +198,4 @@ def _sink(lane: Lane) -> MqttSink:
 async def caught_up(screen: Screen, lanes: Sequence[Lane]) -> None:
     """Let the screen ask for what it missed, on every lane."""
     await screen.listening()
-    for lane in lanes:
-        await screen.catch_up(lane.name, lane.sent)
+    await asyncio.gather(*(screen.catch_up(lane.name, lane.sent) for lane in lanes))

@@ -162,17 +162,21 @@ _BOTH = (
     Fault("the previous answer before the right one", previous_first),
     Fault("slow, in small pieces", slow),
     Fault("nobody listens for 4 s", refused(4.0)),
-    Fault("nobody listens for 20 s", refused(20.0)),
     Fault("silence for 8 s", silence(8.0)),
+)
+LONG = (
+    Fault("nobody listens for 20 s", refused(20.0)),
     Fault("silence for 30 s", silence(30.0)),
 )
 HL7 = (
     *_BOTH,
+    *LONG,
     Fault("cut within the answer", cut_within_answer),
     Fault("answer on the next connection", late_on_next),
     Fault("noise for an answer", noise_instead),
 )
 MQTT = (
     *_BOTH,
+    *LONG,
     Fault("three answers in reverse", answers_reversed, messages=3),
 )

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,20 +34,19 @@ class Door(Outbox):
 
     async def delivered(self, item_id: int, answer: str) -> None:
         """As the outbox's."""
-        await super().delivered(item_id, answer)
-        await self._tell()
+        await asyncio.shield(self._told(super().delivered(item_id, answer)))
 
     async def parked(self, item_id: int, error: str) -> None:
         """As the outbox's."""
-        await super().parked(item_id, error)
-        await self._tell()
+        await asyncio.shield(self._told(super().parked(item_id, error)))
 
     async def dead(self, item_id: int, reason: str) -> None:
         """As the outbox's."""
-        await super().dead(item_id, reason)
-        await self._tell()
+        await asyncio.shield(self._told(super().dead(item_id, reason)))
 
-    async def _tell(self) -> None:
+    async def _told(self, settling: Coroutine[None, None, None]) -> None:
+        """Once begun it is written, even where the sink is cancelled meanwhile: so it counts."""
+        await settling
         async with self._changed:
             self.settled += 1
             self._changed.notify_all()

@@ -5,17 +5,16 @@ With `--write` the table goes into a document, between its two comment lines, an
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from benchmarks.markers.cost import Load
 from benchmarks.markers.evaluation import Evaluation, Plan, drawing, evaluate
+from benchmarks.page import put
 from benchmarks.table import document, text
 
-BEGIN: Final = "<!-- figures: written by python -m benchmarks.markers --write -->"
-END: Final = "<!-- end of figures -->"
+PROGRAM: Final = "benchmarks.markers"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -38,18 +37,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def write(target: Path, table: str, evaluation: Evaluation) -> None:
     """Replace the block of figures in `target` and the picture of the same name; leave the rest alone."""
-    before, begin, rest = target.read_text("utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        sys.exit(f"{target}: no block to replace; put these two lines where it belongs:\n{BEGIN}\n{END}")
     image = target.with_suffix(".svg")
-    block = f"{BEGIN}\n```text\n{table}\n```\n\n![Curves with their marks]({image.name})\n{END}"
+    put(target, PROGRAM, f"```text\n{table}\n```\n\n![Curves with their marks]({image.name})")
     image.write_text(drawing(evaluation), "utf-8")
-    target.write_text(f"{before}{block}{after}", "utf-8")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.markers", description=__doc__)
+    parser = argparse.ArgumentParser(prog=f"python -m {PROGRAM}", description=__doc__)
     parser.add_argument(
         "--seeds",
         nargs=2,

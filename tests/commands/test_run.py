@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.commands.main import run
+from gateway.commands.run import keep_what_is_loaded
 from tests.end_to_end.conftest import House
 
 EMPTY = '[gateway]\nstate_dir = "{state}"\n'
@@ -101,3 +103,15 @@ def test_a_configuration_that_is_not_there_is_named(
 ) -> None:
     assert run(["run", "--config", str(tmp_path / "none.toml")]) == 78
     assert f"{tmp_path}/none.toml: No such file" in capsys.readouterr().err
+
+
+def test_what_is_loaded_when_it_is_ready_is_not_collected_again() -> None:
+    try:
+        keep_what_is_loaded()
+        loaded = gc.get_freeze_count()
+        keep_what_is_loaded()
+        assert loaded > 10_000
+        assert gc.get_freeze_count() >= 0.9 * loaded
+        assert len(gc.get_objects()) < 0.5 * loaded
+    finally:
+        gc.unfreeze()

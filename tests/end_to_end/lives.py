@@ -121,8 +121,16 @@ class Examination(Protocol):
         """Whether everything is there, once."""
 
 
-async def survive(examination: Examination, gateways: Gateways, deaths: Sequence[Death]) -> list[list[str]]:
-    """Go through an examination with one gateway for each of `deaths` and a last one; the steps of each."""
+async def survive(
+    examination: Examination,
+    gateways: Gateways,
+    deaths: Sequence[Death],
+    deadline_s: float = DEADLINE_S,
+) -> list[list[str]]:
+    """Go through an examination with one gateway for each of `deaths` and a last one; the steps of each.
+
+    What is still to be done then takes no longer than `deadline_s`.
+    """
     lives: list[list[str]] = []
     try:
         async with examination:
@@ -130,7 +138,7 @@ async def survive(examination: Examination, gateways: Gateways, deaths: Sequence
                 lives.append(await _lived(examination, gateways, death))
                 examination.check_dead(lives)
             async with gateways.life(examination.folder) as life:
-                await _until(lambda: life.over or examination.complete())
+                await _until(lambda: life.over or examination.complete(), deadline_s)
                 lives.append(life.steps)
                 assert not life.over
                 examination.check_complete()
@@ -156,8 +164,8 @@ async def _lived(examination: Examination, gateways: Gateways, death: Death) -> 
     return steps
 
 
-async def _until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(DEADLINE_S):
+async def _until(holds: Callable[[], bool], deadline_s: float = DEADLINE_S) -> None:
+    async with asyncio.timeout(deadline_s):
         while not holds():  # noqa: ASYNC110  # another process does not set our events
             await asyncio.sleep(_LOOK_S)
 

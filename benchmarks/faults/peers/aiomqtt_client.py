@@ -10,7 +10,7 @@ import sys
 
 import aiomqtt
 
-_TRIES = 5
+_TRIES = 30
 
 
 async def main() -> None:

@@ -1,17 +1,19 @@
 """python-hl7's MLLP client behind a pipe: a message a line in base64, what came of it a line in JSON.
 
-One connection for all, as its documentation shows; after an error a new one, and the same message again.
+One connection for all, as its documentation shows; after an error a new one a second later, and the
+same message again.
 The library returns what it read. As in its documentation nobody compares MSA-2; MSA-1 is looked at.
 """
 
 import base64
 import json
 import sys
+import time
 
 import hl7
 from hl7.client import MLLPClient
 
-_TRIES = 5
+_TRIES = 30
 
 
 def main() -> None:
@@ -29,6 +31,7 @@ def main() -> None:
                 if client is not None:
                     client.close()
                 client = None
+                time.sleep(1.0)
         print(json.dumps(said), flush=True)
 
 

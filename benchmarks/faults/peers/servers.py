@@ -29,16 +29,16 @@ def _ways() -> dict[str, list[list[bytes]]]:
     """What is written at once, between the waits for answers."""
     first, second, third = _messages()
     return {
-        "each after the answer to the one before": [[first], [second], [third]],
+        "one by one": [[first], [second], [third]],
         "all at once": [[first + second + third]],
-        "the frames cut anywhere": [[first + second[:20], second[20:] + third[:9], third[9:]]],
+        "frames cut anywhere": [[first + second[:20], second[20:] + third[:9], third[9:]]],
     }
 
 
 async def answered_rows(node: str | None) -> list[Row]:
     """How many of three messages each server answers, in each way."""
     servers = {
-        "emg-gateway's receiver": _own(),
+        "emg-gateway": _own(),
         "hl7apy 1.3": _program([sys.executable, str(HERE / "hl7apy_server.py")]),
         "simple-hl7 3.3.0": None if node is None else _program([node, str(HERE / "simple_hl7_server.js")]),
     }

@@ -1,12 +1,12 @@
 // simple-hl7's client behind a pipe: a message a line in base64, what came of it a line in JSON.
 //
-// One connection for all (keepalive); after an error a new one, and the same message again. The library
-// hands over what it read. As in its documentation nobody compares MSA-2; MSA-1 is looked at.
+// One connection for all (keepalive); after an error a new one a second later, and the same message again.
+// The library hands over what it read. As in its documentation nobody compares MSA-2; MSA-1 is looked at.
 "use strict";
 const hl7 = require("simple-hl7");
 const readline = require("readline");
 
-const TRIES = 5;
+const TRIES = 30;
 const port = Number(process.argv[2]);
 let client = null;
 
@@ -29,6 +29,7 @@ async function settled(message) {
         client.close();
       }
       client = null;
+      await new Promise((resolve) => setTimeout(resolve, 1000));
     }
   }
   return false;
