@@ -278,7 +278,8 @@ def filtered(high_hz: float) -> dict[str, Any]:
             (median("wrist", lasting(8.0)), median("elbow", replace(WEAK, total_duration_ms=9.0))),
             {},
             (
-                "response in one piece: passed: several negative phases, together 12.5 % longer than distally;"
+                "response in one piece: passed:"
+                " several negative phases, together 12.5 % longer than distally;"
                 " apart above 30 %"
             ),
         ),
