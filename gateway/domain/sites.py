@@ -152,8 +152,8 @@ def used(series: Sequence[Evoked], thresholds: Thresholds) -> Evoked:
     """The recording of one site that is compared, out of all of them in order of arrival.
 
     The last one flagged supramaximal, else the one with the largest amplitude, of equals the strongest
-    stimulus or else the last; at the same current a later recording takes the place of an earlier one, and too large a
-    change adds `electrode_drift`. A series that still grew at its last step of current adds
+    stimulus or else the last; at the same current a later recording takes the place of an earlier one, and
+    too large a change adds `electrode_drift`. A series that still grew at its last step of current adds
     `submaximal_series`, unless the recording used is stated to be supramaximal; a stronger current that
     shows the statement to be wrong adds `supramaximal_contradicted`.
     """
