@@ -198,6 +198,12 @@ def _check_electrodes(segment: Segment, _: Circumstances) -> Iterator[Action]:
             yield _again("check_electrodes", entry.recording, why)
 
 
+def _no_proximal(segment: Segment, _: Circumstances) -> Iterator[Action]:
+    if not segment.proximal.recording.stimulus.supramaximal:
+        why = "no proximal response: raise the current until it is proven supramaximal"
+        yield _again("repeat_supramaximal", segment.proximal.recording, why)
+
+
 def _no_distal(segment: Segment, _: Circumstances) -> Iterator[Action]:
     if not segment.distal.recording.stimulus.supramaximal:
         why = "no distal response: raise the current before believing that the nerve cannot be excited"
@@ -245,9 +251,7 @@ def _why_larger(segment: Segment, about: Circumstances) -> Iterator[Action]:
 _ACCESSORY: Final = {("fibular", "edb", "ankle"): "lateral_malleolus"}
 _ASKED: Final[Mapping[str, Ask]] = {
     "martin_gruber_not_excluded": _exclude_anastomosis,
-    "no_proximal_response": _raise_current(
-        "no proximal response: raise the current until it is proven supramaximal"
-    ),
+    "no_proximal_response": _no_proximal,
     "submaximal": _raise_current("the proximal stimulus was not supramaximal: raise the current"),
     "erb_unproven": _raise_current(
         "a small response from Erb's point counts only with proof that the stimulus was supramaximal"

@@ -152,8 +152,8 @@ def used(series: Sequence[Evoked], thresholds: Thresholds) -> Evoked:
     """The recording of one site that is compared, out of all of them in order of arrival.
 
     The last one flagged supramaximal, else the one with the largest amplitude, of equals the strongest
-    stimulus; at the same current a later recording takes the place of an earlier one, and too large a
-    change adds `electrode_drift`. A series that still grew at its last step of current adds
+    stimulus or else the last; at the same current a later recording takes the place of an earlier one, and
+    too large a change adds `electrode_drift`. A series that still grew at its last step of current adds
     `submaximal_series`, unless the recording used is stated to be supramaximal; a stronger current that
     shows the statement to be wrong adds `supramaximal_contradicted`.
     """
@@ -167,7 +167,7 @@ def used(series: Sequence[Evoked], thresholds: Thresholds) -> Evoked:
         changes += [_growth_percent(earlier, candidate) for earlier in same]
         kept = [e for e in kept if e not in same] + [candidate]
     flagged = [e for e in kept if e.recording.stimulus.supramaximal]
-    chosen = flagged[-1] if flagged else max(kept, key=_size)
+    chosen = flagged[-1] if flagged else max(reversed(kept), key=_size)
     plateau = thresholds.plateau_percent.value
     found = [
         *_drift(changes, thresholds.electrode_drift_percent.value),

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from gateway.commands.main import run
+from gateway.domain import wording
+from gateway.domain.martin_gruber import Crossover
+from gateway.domain.pattern import MIMICS
 from tests.checkout import ROOT
 from tests.factories import reference
 
@@ -34,6 +37,20 @@ def test_every_number_that_judges_stands_in_the_sheet_with_its_source(capsys) ->
     assert text.count("| recalled | [ ] |") + text.count("| unverified | [ ] |") >= len(loaded.norms.motor)
     for criteria in loaded.differentials:
         assert f"### `{criteria.id}`: {criteria.title}" in text
+
+
+def test_every_gate_and_every_mimic_stands_in_the_sheet(capsys) -> None:
+    text = printed(capsys)
+    gates = (
+        *("submaximal", "erb_unproven", "supramaximal_unproven", "no_proximal_response"),
+        *(str(known) for known in (Crossover.NOT_EXCLUDED, Crossover.DEMONSTRATED)),
+        *("costimulation_suspected", "dispersed_complex", "acute_onset", "filter_mismatch"),
+        "temperature_low",
+    )
+
+    rows = [line for line in text.splitlines() if line.startswith("| `") and line.endswith("| [ ] |")]
+    assert all(any(f"`{gate}`" in row.split(" | ")[0] for row in rows) for gate in gates)
+    assert all(f"| {wording.MIMICS[mimic]} | " in text for mimic in MIMICS)
 
 
 def test_a_laboratory_s_own_criteria_norms_and_thresholds_show(tmp_path: Path, capsys) -> None:

@@ -115,13 +115,14 @@ def test_a_block_is_derived_from_its_marks_to_its_finding() -> None:
             " duration increase 0.0 % <= 30 %: holds"
         ),
     ]
-    assert found[16:25] == [
+    assert found[16:26] == [
         "grade: definite block",
         "gate supramaximal stimulus: passed: stated supramaximal at elbow",
         "gate proof where nerves lie deep: passed: stated by the operator",
         "gate proximal response: passed: there is a proximal response",
         "gate Martin-Gruber anastomosis: passed: not the forearm of the ulnar nerve",
         "gate stimulation of another nerve: passed: no sign of it in the shapes",
+        "gate response in one piece: passed: one negative phase, as far as is known",
         starting(
             found,
             "gate acute onset: passed: onset of symptoms not known, which is a caveat, acute below 14 days [",
@@ -135,7 +136,7 @@ def test_a_block_is_derived_from_its_marks_to_its_finding() -> None:
             " [threshold (verified): AMA Guides: upper limb at least 32 C]"
         ),
     ]
-    assert found[26] == "finding: definite block"
+    assert found[27] == "finding: definite block"
 
 
 def test_the_other_sets_say_what_and_by_what() -> None:
@@ -161,6 +162,10 @@ OVER_ADM: dict[str, Any] = {"recording_site": "adm"}
 
 def mv(amplitude_mv: float) -> MotorMarks:
     return motor_marks(amplitude_mv=amplitude_mv)
+
+
+def lasting(whole_ms: float) -> MotorMarks:
+    return motor_marks(total_duration_ms=whole_ms)
 
 
 def filtered(high_hz: float) -> dict[str, Any]:
@@ -243,6 +248,47 @@ def filtered(high_hz: float) -> dict[str, Any]:
                 " the ulnar nerve loses 6.00 mV, 1.7 % of it gained;"
                 " shown from 1 mV and 60 % of the loss, excluded below 20 %"
                 " [threshold (unverified): engineering setting, no published authority]"
+            ),
+        ),
+        (
+            (
+                median("wrist", mv(0.4), **OVER_ADM),
+                median("elbow", mv(0.5), **OVER_ADM, stimulus=Stimulus(supramaximal=False)),
+                *(motor("wrist"), motor("below_elbow", WEAK)),
+            ),
+            {},
+            (
+                "Martin-Gruber anastomosis: not passed, Martin-Gruber anastomosis not excluded:"
+                " median elbow over wrist gains 0.10 mV, the ulnar nerve loses 6.00 mV, 1.7 % of it gained;"
+                " shown from 1 mV and 60 % of the loss, excluded below 20 %;"
+                " the stimulus at the elbow was too weak to tell"
+            ),
+        ),
+        (
+            (median("wrist", lasting(6.0)), median("elbow", replace(WEAK, total_duration_ms=9.0))),
+            {},
+            (
+                "response in one piece: not passed,"
+                " proximal response in several phases, of which only the first is compared:"
+                " several negative phases, together 50.0 % longer than distally; apart above 30 %"
+                " [threshold (verified): EFNS/PNS 2010"
+            ),
+        ),
+        (
+            (median("wrist", lasting(8.0)), median("elbow", replace(WEAK, total_duration_ms=9.0))),
+            {},
+            (
+                "response in one piece: passed:"
+                " several negative phases, together 12.5 % longer than distally;"
+                " apart above 30 %"
+            ),
+        ),
+        (
+            (median("wrist"), median("elbow", replace(WEAK, total_duration_ms=9.0))),
+            {},
+            (
+                "response in one piece: passed:"
+                " several negative phases, but not known how long the distal response lasts in all"
             ),
         ),
         (

@@ -172,6 +172,17 @@ def test_nothing_is_asked_where_nothing_would_change(recordings) -> None:
     assert asked(examined(*recordings)) == []
 
 
+def test_a_silent_site_that_was_stimulated_enough_is_not_asked_for_again() -> None:
+    silent = pair(*ULNAR, far={"measured": NO_RESPONSE})
+
+    assert asked(examined(*silent)) == ["exclude_martin_gruber:ulnar:right", "record_sensory:ulnar:right"]
+    assert asked(examined(*pair(*ULNAR, far={"measured": NO_RESPONSE} | UNKNOWN))) == [
+        "exclude_martin_gruber:ulnar:right",
+        "repeat_supramaximal:ulnar:right:below_elbow:adm",
+        "record_sensory:ulnar:right",
+    ]
+
+
 def test_a_declined_action_leaves_guidance_and_missing_and_is_a_caveat() -> None:
     before = examined(*pair(*MEDIAN, **BLOCK))
     action = "record_sensory:median:right"

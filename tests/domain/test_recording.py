@@ -92,6 +92,7 @@ def test_a_recording_is_named_by_nerve_side_and_sites() -> None:
         ({"filter_hz": (10_000.0, 2.0)}, "filter_hz"),
         ({"filter_hz": (0.0, 0.0)}, "filter_hz"),
         ({"filter_hz": (2.0, float("nan"))}, "filter_hz"),
+        ({"averages": 0}, "averages"),
     ],
 )
 def test_a_slip_of_a_unit_or_of_an_order_is_refused(changes: dict[str, Any], place: str) -> None:

@@ -39,6 +39,12 @@ def test_used_is_the_last_supramaximal_else_the_largest_and_a_repeat_replaces(
     assert used(entries, THRESHOLDS).amplitude == amplitude
 
 
+def test_of_equal_responses_at_unknown_currents_the_last_is_used() -> None:
+    cold, warm = (replace(stimulated(9.0, None), skin_temperature_c=c) for c in (25.0, 33.0))
+
+    assert used([marked(cold), marked(warm)], THRESHOLDS).recording is warm
+
+
 @pytest.mark.parametrize(("second", "drifted"), [(8.1, False), (8.09, True), (9.9, False), (9.95, True)])
 def test_a_change_over_ten_percent_at_the_same_current_is_electrode_drift(
     second: float, drifted: bool

@@ -10,7 +10,7 @@ from gateway.domain.criteria import Grade
 from gateway.domain.recording import NO_RESPONSE, Recording, Stimulus, Waveform
 from gateway.domain.sensory import SensoryGrade
 from gateway.domain.thinning import thinned
-from tests.factories import examined, marker_settings, median, motor_marks, sensory
+from tests.factories import examined, marker_settings, median, median_sensory, motor_marks, sensory
 
 SUPRAMAXIMAL = Stimulus(intensity_ma=40.0, supramaximal=True)
 
@@ -75,6 +75,25 @@ def test_what_is_asked_for_is_a_longer_sweep() -> None:
     (action,) = found.actions
     assert action.code == "record_again"
     assert "lengthen the sweep" in action.why
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        median("axilla", motor_marks(onset_latency_ms=11.0)),  # lies beyond
+        median("wrist", motor_marks(onset_latency_ms=9.0), recording_site="adm"),  # another muscle
+        median_sensory(),
+        median("wrist", NO_RESPONSE, stimulus=Stimulus(intensity_ma=2.0)),  # the one that answered says when
+    ],
+)
+def test_only_the_next_distal_response_of_the_muscle_says_when_a_slow_one_has_begun(
+    beside: Recording,
+) -> None:
+    elbow = unseen("elbow", 12.0, distance_mm=200.0)
+
+    found = examined(beside, WRIST, elbow).findings[0]
+
+    assert found.segment.proximal.flagged("response_absent")
 
 
 @pytest.mark.parametrize(("ends_ms", "quality"), [(9.0, UNSEEN), (11.0, "response_absent")])

@@ -89,10 +89,11 @@ def _anastomosis(segment: Segment, about: Circumstances) -> Account:
     least, percent = limits.martin_gruber_gain_mv, limits.martin_gruber_gain_percent
     excluded = limits.martin_gruber_excluded_percent
     share = "" if found.percent is None else f", {found.percent:.1f} % of it gained"
+    weak = f"; the stimulus at the {found.too_weak} was too weak to tell" if found.too_weak else ""
     facts = (
         f"median elbow over wrist gains {number(found.gain_mv, 2)} mV, the ulnar nerve loses"
         f" {number(found.loss_mv, 2)} mV{share}; shown from {number(least.value)} mV and"
-        f" {number(percent.value)} % of the loss, excluded below {number(excluded.value)} %"
+        f" {number(percent.value)} % of the loss, excluded below {number(excluded.value)} %{weak}"
     )
     sources = dict.fromkeys(threshold(entry) for entry in (least, percent, excluded))
     return facts, tuple(sources)
@@ -108,8 +109,10 @@ def _costimulation(segment: Segment, _: Circumstances) -> Account:
 
 def _phases(segment: Segment, about: Circumstances) -> Account:
     limit, increase = about.thresholds.dispersion_percent, segment.total_duration_increase_percent
-    if not segment.proximal.several_phases or increase is None:
+    if not segment.proximal.several_phases:
         return "one negative phase, as far as is known", ()
+    if increase is None:
+        return "several negative phases, but not known how long the distal response lasts in all", ()
     facts = (
         f"several negative phases, together {increase:.1f} % longer than distally;"
         f" apart above {number(limit.value)} %"
