@@ -205,11 +205,27 @@ class Outbox:
                 self._answered.pop(item_id, None)
 
 
+# Decided to be sent again while a later message of its study was on its way: it would put back what that one
+# corrected. Where it was delivered before, it stays so.
+_OVERTAKEN: Final = """
+    UPDATE outbox SET state = iif(answer IS NULL, 'parked', 'delivered'), done_at = later.done_at,
+        error = 'a later message of its study was delivered meanwhile'
+    FROM (
+        SELECT id, sink, study, filing, done_at FROM outbox WHERE id = ? AND control_id IS NOT NULL
+    ) AS later
+    WHERE outbox.sink = later.sink AND outbox.study = later.study AND outbox.filing = later.filing
+        AND outbox.state = 'pending' AND outbox.state <> 'delivered' AND outbox.id < later.id
+"""
+
+
 def _answer(connection: sqlite3.Connection, answers: Mapping[int, _Answer]) -> None:
     connection.executemany(
         "UPDATE outbox SET state = ?, answer = coalesce(?, answer), error = coalesce(?, error),"
         " attempts = attempts + 1, done_at = ? WHERE id = ?",
         [(entry.state, entry.answer, entry.error, entry.at, item) for item, entry in answers.items()],
+    )
+    connection.executemany(
+        _OVERTAKEN, [(item,) for item, entry in answers.items() if entry.state == "delivered"]
     )
 
 

@@ -49,8 +49,8 @@ SNAP = median_sensory()
 END = ExamEnded(by="device")
 
 
-def engine(name: str = "engine", header: MessageHeader = MessageHeader(), **changes: Any) -> Destination:
-    return Destination(sink=name, header=header, **changes)
+def engine(name: str = "engine", **changes: Any) -> Destination:
+    return Destination(**{"sink": name, "header": MessageHeader()} | changes)
 
 
 EVERYWHERE = Publication(site="lab1", clear_after=HOUR, destinations=(engine(),))
