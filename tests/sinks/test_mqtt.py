@@ -226,7 +226,7 @@ async def test_a_broker_that_stops_acknowledging_is_left_and_gets_the_event_agai
 
 
 async def test_by_default_a_connection_that_died_without_a_word_delays_an_event_by_no_more_than_5_s(
-    broker: BrokerAddress, line: Line
+    line: Line,
 ) -> None:
     outbox, usual = MemoryOutbox(), MqttSettings(host=LOOPBACK)
     async with running(LOOPBACK, line.port, outbox, ack_timeout_s=usual.ack_timeout_s):
