@@ -27,6 +27,7 @@ from gateway.store import past_events
 from gateway.store.checksum import checksum
 from gateway.store.database import Database
 from gateway.store.faults import refused
+from gateway.store.migrations import check_shape
 
 logger = logging.getLogger(__name__)
 
@@ -347,12 +348,14 @@ _LEDGER: Final = """
 def ledger(path: Path, study: str | None = None) -> list[dict[str, Any]]:
     """What was sent where and what came back, oldest first; `study` is a code or a device's study id.
 
-    Reads the database at `path` beside a running gateway; StorageError when it cannot be read.
+    Reads the database at `path` beside a running gateway; StorageError when it cannot be read, DataError when
+    another version wrote it.
     """
     try:
         source = f"{path.absolute().as_uri()}?mode=ro"
         with contextlib.closing(sqlite3.connect(source, uri=True)) as connection:
             connection.row_factory = sqlite3.Row
+            check_shape(connection, path)
             rows = connection.execute(_LEDGER, (study,)).fetchall()
     except sqlite3.Error as error:
         raise refused(path, error) from error
