@@ -141,6 +141,13 @@ class Outbox:
             logger.warning(event, extra={"fields": {"sink": sink}})
         self._paused = paused
 
+    async def tell_abandoned(self, sinks: Iterable[str]) -> None:
+        """Say in the log what waits for destinations that are none of `sinks`: nobody sends it."""
+        known = msgspec.json.encode(list(sinks)).decode()
+        for sink, waiting in await self._database.write(lambda c: c.execute(_ABANDONED, (known,)).fetchall()):
+            fields = {"sink": sink, "pending": waiting, "advice": "configure it again, or give these up"}
+            logger.warning("destination_abandoned", extra={"fields": fields})
+
     async def drained(self, sinks: Iterable[str]) -> None:
         """Return once nothing is pending for any of `sinks`."""
         for sink in sinks:
@@ -307,6 +314,12 @@ def _store_events(
         " ON CONFLICT (prefix) DO UPDATE SET last = excluded.last",
         (sink, seq),
     )
+
+
+_ABANDONED: Final = """
+    SELECT sink, count(*) FROM outbox WHERE state = 'pending' AND state <> 'delivered'
+        AND sink NOT IN (SELECT value FROM json_each(?)) GROUP BY sink
+"""
 
 
 def _version(connection: sqlite3.Connection) -> tuple[int, frozenset[str]]:
