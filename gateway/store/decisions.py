@@ -94,7 +94,7 @@ class Decisions:
         return [WaitingMessage(**dict(row) | {"reason": _reason(row["reason"])}) for row in rows]
 
     def abandoned(self, known: Sequence[str]) -> list[str]:
-        """The destinations beside the `known` with messages that wait or were set aside: nobody sends them."""
+        """The destinations that are none of `known` and have messages that wait or were set aside."""
         rows = self._connection.execute(
             "SELECT DISTINCT sink FROM outbox WHERE state <> 'delivered' AND control_id IS NOT NULL"
             " AND state IN ('pending', 'parked', 'dead') AND sink NOT IN (SELECT value FROM json_each(?))"
