@@ -285,7 +285,9 @@ sweep has three more OBX under its OBX-4:
 
 A sweep of more than {MAX_SAMPLES} samples is thinned: each value is the mean of as many neighbouring samples
 as it takes, an NTE says how many, and WAVE-START is the middle of the first ones. The whole curve stays in
-the gateway."""
+the gateway for as long as there is room (`docs/storage.md`). Once the gateway has given a curve up, later
+messages leave these three OBX out: what was sent stands. They are withdrawn (`D`) where another recording,
+or none, counts at the site."""
 
 
 def _sizes(final: bytes) -> str:

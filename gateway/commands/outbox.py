@@ -44,10 +44,14 @@ def command() -> None:
 
 @dataclass(frozen=True, slots=True)
 class OutboxDesk:
-    """Where decisions are taken, and what there is to decide about."""
+    """Where decisions are taken, and what there is to decide about.
+
+    `abandoned` are destinations that the configuration has no more, with messages that nobody sends.
+    """
 
     decisions: Decisions
     destinations: tuple[str, ...]
+    abandoned: tuple[str, ...]
 
     def named(self, name: str) -> str:
         """The destination `name`; UsageError when the configuration has none."""
@@ -58,6 +62,10 @@ class OutboxDesk:
             )
         return name
 
+    def found(self, name: str) -> str:
+        """As `named`, or an abandoned one."""
+        return name if name in self.abandoned else self.named(name)
+
 
 @contextmanager
 def outbox_desk(config: Path) -> Iterator[OutboxDesk]:
@@ -65,7 +73,8 @@ def outbox_desk(config: Path) -> Iterator[OutboxDesk]:
     settings = load(config)
     with visit(Path(settings.gateway.state_dir) / DATABASE) as opened:
         decisions = opened.decisions(by=operator(), clock=SystemClock())
-        yield OutboxDesk(decisions, tuple(entry.name for entry in settings.hl7))
+        known = tuple(entry.name for entry in settings.hl7)
+        yield OutboxDesk(decisions, known, tuple(decisions.abandoned(known)))
 
 
 @command.command("list")
@@ -78,12 +87,14 @@ def outbox_desk(config: Path) -> Iterator[OutboxDesk]:
 def list_(states: Sequence[str], to: str | None, config: Path, *, as_json: bool) -> None:
     """List the messages that were set aside, the oldest first, then how each destination stands."""
     with outbox_desk(config) as desk:
-        found = desk.decisions.messages(states or ("parked", "dead"), to and desk.named(to))
-        destinations = desk.decisions.destinations([to] if to else desk.destinations)
+        found = desk.decisions.messages(states or ("parked", "dead"), to and desk.found(to))
+        every = (*desk.destinations, *desk.abandoned)
+        destinations = desk.decisions.destinations([to] if to else every)
+        abandoned = desk.abandoned
     for message in found:
         click.echo(_json(message) if as_json else _line(message))
     for destination in destinations:
-        click.echo(_json(destination) if as_json else _stands(destination))
+        click.echo(_json(destination) if as_json else _stands(destination, abandoned))
 
 
 def _json(entry: WaitingMessage | DestinationState) -> str:
@@ -100,11 +111,13 @@ def _line(message: WaitingMessage) -> str:
     return printable(line.rstrip())
 
 
-def _stands(destination: DestinationState) -> str:
+def _stands(destination: DestinationState, abandoned: Sequence[str]) -> str:
     line = (
         f"{destination.sink}: {destination.pending} pending, {destination.parked} parked,"
         f" {destination.dead} dead"
     )
+    if destination.sink in abandoned:
+        line = f"{line}; not in the configuration, nobody sends them"
     if destination.paused_since is None:
         return printable(line)
     return printable(f"{line}; paused since {destination.paused_since} by {destination.paused_by}")
@@ -136,7 +149,7 @@ def discard(
     _check_choice(control_ids, everything=everything)
     reason = why(reason)
     with outbox_desk(config) as desk:
-        decided = desk.decisions.discard(None if everything else control_ids, reason, to and desk.named(to))
+        decided = desk.decisions.discard(None if everything else control_ids, reason, to and desk.found(to))
     return _told(decided, "discarded", everything=everything)
 
 
@@ -170,7 +183,7 @@ def _told(decided: Sequence[Decided], done: str, *, everything: bool) -> int:
 def pause(name: str, config: Path) -> None:
     """Send nothing more to a destination; what is stored for it waits, also over a restart."""
     with outbox_desk(config) as desk:
-        new = desk.decisions.pause(desk.named(name))
+        new = desk.decisions.pause(desk.found(name))
     click.echo(f"{name}: {'paused' if new else 'paused already'}")
 
 
@@ -180,5 +193,5 @@ def pause(name: str, config: Path) -> None:
 def resume(name: str, config: Path) -> None:
     """Send to a destination again, in order, what has gathered for it."""
     with outbox_desk(config) as desk:
-        was = desk.decisions.resume(desk.named(name))
+        was = desk.decisions.resume(desk.found(name))
     click.echo(f"{name}: {'resumed' if was else 'it was not paused'}")

@@ -84,6 +84,7 @@ async def serve(settings: Settings, stop: asyncio.Event, ready: Callable[[], Non
     async with _broker(settings.mqtt) as mqtt, _database(settings) as database:
         parts = await _assemble(settings, reference, database)
         sinks = _sinks(parts, mqtt)
+        await parts.outbox.tell_abandoned(sinks)
         jobs = {**sinks, "validation": parts.validation.run}
         async with _running(_upkeep(parts, database), parts.clock), _running(jobs, parts.clock):
             await parts.runner.recover()

@@ -84,18 +84,18 @@ def results(
 ) -> tuple[Results, Said]:
     """What follows from `fact`, which turned `before` into `after`, and what has been said then."""
     current = assessment(after, reference)
+    earlier = assessment(before, reference) if before and before.study.recordings else None
     reported = bool(said.numbering.studies)
     taken_back = _taken_back(publication, fact, before, after, said.numbering, now)
     if before is not None and before.study.filing != after.study.filing:
         said = replace(said, numbering=Numbering())
     wanting = [entry for entry in publication.destinations if _wants(entry, fact, before, after, reported)]
-    filing = after.study.filing
-    messages = tuple(_message(e, fact, current, said.numbering, reference, now, filing) for e in wanting)
+    report = _Report(current, earlier, after.study.filing)
+    messages = tuple(_message(entry, fact, report, said.numbering, reference, now) for entry in wanting)
     numbering = _extended(said.numbering, current, reference) if wanting else said.numbering
     events: tuple[TelemetryEvent, ...] = ()
     alerts = said.alerts
     if after.study.recordings:
-        earlier = assessment(before, reference) if before and before.study.recordings else None
         arrived, anew = _arrived(fact, after), isinstance(fact.fact, Correction)
         events, alerts = study_events(earlier, current, arrived, fact.code, said.alerts, anew=anew)
     clear_at = now + publication.clear_after if after.study.ended else None
@@ -238,31 +238,40 @@ def _taken_back(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """What a message says, what was known before it, and how many patients its study was filed for."""
+
+    current: Assessment
+    earlier: Assessment | None
+    filing: int
+
+
 def _message(
     destination: Destination,
     fact: JournaledFact,
-    current: Assessment,
+    report: "_Report",
     numbering: Numbering,
     reference: Reference,
     now: datetime,
-    filing: int,
 ) -> Message:
-    control_id = f"{fact.code}-{fact.id}"
+    control_id, filing = f"{fact.code}-{fact.id}", report.filing
     try:
         payload = encode(
-            current,
+            report.current,
             study_code=filler(fact.code, filing),
             control_id=control_id,
             sender=destination.header,
             created=now,
             numbering=numbering,
             anatomy=reference.anatomy,
+            earlier=report.earlier,
         )
     except DataError as error:  # the screens still hear of it, and a person of this
         return Message(
             sink=destination.sink, control_id=control_id, payload=b"", dead=str(error), filing=filing
         )
-    refused = refusal(current.header, destination.header)
+    refused = refusal(report.current.header, destination.header)
     return Message(
         sink=destination.sink, control_id=control_id, payload=payload, refused=refused, filing=filing
     )

@@ -6,6 +6,7 @@ can send a final one. Reasons, caveats and thresholds stand in NTE behind the OB
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -27,7 +28,7 @@ from gateway.protocols.observations import (
     UNIT_TEXTS,
     Coded,
 )
-from gateway.protocols.results import Observation, StudyKey, StudyResults, Value, results
+from gateway.protocols.results import GroupKey, Observation, StudyKey, StudyResults, Value, results
 from gateway.protocols.sweeps import Sweep
 
 VERSION: Final = "2.5.1"
@@ -38,6 +39,7 @@ _REMARK: Final = ("RE", "Remark", "HL70364")
 _NAME_UNKNOWN: Final = ("", "", "", "", "", "", "U")  # PID-5 is required; name type "unspecified", table 0200
 
 ResultStatus = Literal["P", "X", "D", "W"]  # HL7 table 0085
+_CurveGone = tuple[StudyKey | None, GroupKey, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +71,7 @@ def filler(study_code: str, filing: int) -> str:
     return study_code if filing == 1 else f"{study_code}-{filing}"
 
 
-def encode(
+def encode(  # noqa: PLR0913  # what a message is made of
     assessment: Assessment,
     *,
     study_code: str,
@@ -78,21 +80,24 @@ def encode(
     created: datetime,
     numbering: Numbering,
     anatomy: Anatomy,
+    earlier: Assessment | None = None,
 ) -> bytes:
     """The message that reports `assessment`, without its MLLP frame.
 
     `control_id` (1 to 20 characters) becomes MSH-10, `study_code` the stem of OBR-3. `numbering` are the
-    study's numbers so far; store `numbering.extended(assessment, anatomy)` with the message.
+    study's numbers so far; store `numbering.extended(assessment, anatomy)` with the message. `earlier` is
+    what was reported before: the curve of a recording that still counts stands, though it is not kept here.
     """
     if not 0 < len(control_id) <= MAX_CONTROL_ID:
         raise DataError(f"a control id has 1 to {MAX_CONTROL_ID} characters", "MSH-10")
     header = assessment.header
     numbers = numbering.extended(assessment, anatomy)
     report = {numbers.n(study.key): study for study in results(assessment, anatomy)}
+    standing = _curves_gone(assessment, anatomy) & _curves_gone(earlier, anatomy)
     segments = [_msh(sender, control_id, created, simulated=header.simulated), *_pid(header.patient)]
     for set_id, (n, key) in enumerate(_subjects(numbers), start=1):
         segments.append(_obr(set_id, f"{study_code}.{n}", key, header, created))
-        segments += _observations(n, report.get(n), numbers, waveforms=sender.waveforms)
+        segments += _observations(n, report.get(n), numbers, standing, waveforms=sender.waveforms)
     return _written(segments, sender.character_set)
 
 
@@ -185,24 +190,42 @@ def _obr(set_id: int, filler: str, key: StudyKey | None, header: StudyHeader, cr
     )
 
 
+def _curves_gone(assessment: Assessment | None, anatomy: Anatomy) -> frozenset[_CurveGone]:
+    """The curves that were given up for space, each by its study, its site and its recording."""
+    return frozenset(
+        (study.key, group.key, group.curve_gone)
+        for study in (results(assessment, anatomy) if assessment else ())
+        for group in study.groups
+        if group.curve_gone is not None
+    )
+
+
 def _wanted(keys: Iterable[ObservationKey], *, waveforms: bool) -> Iterator[ObservationKey]:
     """Those of `keys` that a destination is sent."""
     return (key for key in keys if waveforms or not CODES[key.code].waveform)
 
 
 def _observations(
-    n: int, study: StudyResults | None, numbers: Numbering, *, waveforms: bool
+    n: int,
+    study: StudyResults | None,
+    numbers: Numbering,
+    standing: AbstractSet[_CurveGone],
+    *,
+    waveforms: bool,
 ) -> Iterator[str]:
     """The OBX and NTE of one OBR: what is reported, then what was reported once and is withdrawn."""
     present: dict[ObservationKey, Observation] = {}
+    kept: set[ObservationKey] = set()
     for group in study.groups if study else ():
         s = numbers.s(n, group.key)
+        if study and group.curve_gone and (study.key, group.key, group.curve_gone) in standing:
+            kept |= {ObservationKey(n, s, entry.code) for entry in CODES.values() if entry.waveform}
         present |= {ObservationKey(n, s, entry.code, entry.item): entry for entry in group.observations}
     set_id = 0
     for set_id, key in enumerate(_wanted(present, waveforms=waveforms), start=1):
         yield _obx(set_id, key, numbers, _content(present[key]))
         yield from _notes(present[key].remarks)
-    gone = _wanted(numbers.withdrawn(n, present.keys()), waveforms=waveforms)
+    gone = _wanted(numbers.withdrawn(n, present.keys() | kept), waveforms=waveforms)
     yield from _taken_back(gone, numbers, "D", set_id + 1)
 
 

@@ -65,10 +65,14 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The observations that share a sub-id, in the order they are sent."""
+    """The observations that share a sub-id, in the order they are sent.
+
+    `curve_gone` is the identity of the recording whose curve was given up for space: it was not taken back.
+    """
 
     key: GroupKey
     observations: tuple[Observation, ...]
+    curve_gone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +152,8 @@ def _site(evoked: Evoked, judged: SensoryResult | None) -> Group:
         *(_judgement(judged) if judged else ()),
         *_curve(recording),
     )
-    return Group(GroupKey(Place.SITE, name), found)
+    gone = None if recording.thinned is None else recording.identity
+    return Group(GroupKey(Place.SITE, name), found, gone)
 
 
 _AMPLITUDE: Final = {Modality.MOTOR: "CMAP-AMP", Modality.SENSORY: "SNAP-AMP"}

@@ -93,6 +93,16 @@ class Decisions:
         )
         return [WaitingMessage(**dict(row) | {"reason": _reason(row["reason"])}) for row in rows]
 
+    def abandoned(self, known: Sequence[str]) -> list[str]:
+        """The destinations that are none of `known` and have messages that wait or were set aside."""
+        rows = self._connection.execute(
+            "SELECT DISTINCT sink FROM outbox WHERE state <> 'delivered' AND control_id IS NOT NULL"
+            " AND state IN ('pending', 'parked', 'dead') AND sink NOT IN (SELECT value FROM json_each(?))"
+            " ORDER BY sink",
+            (msgspec.json.encode(known).decode(),),
+        )
+        return [row["sink"] for row in rows]
+
     def destinations(self, known: Sequence[str]) -> list[DestinationState]:
         """How the `known` destinations stand, in that order."""
         return [self._destination(sink) for sink in known]

@@ -29,8 +29,8 @@ def inspect(path: Path) -> Inspection:
     """Look at the store at `path`; DataError where it is damaged, sqlite3.Error where it is none."""
     with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         connection.row_factory = sqlite3.Row
+        check_shape(connection, path)
         check(connection, path)
-        check_shape(connection)
 
         def one(query: str) -> int:
             return int(connection.execute(query).fetchone()[0])

@@ -27,6 +27,7 @@ from gateway.store import past_events
 from gateway.store.checksum import checksum
 from gateway.store.database import Database
 from gateway.store.faults import refused
+from gateway.store.migrations import check_shape
 
 logger = logging.getLogger(__name__)
 
@@ -140,6 +141,13 @@ class Outbox:
             logger.warning(event, extra={"fields": {"sink": sink}})
         self._paused = paused
 
+    async def tell_abandoned(self, sinks: Iterable[str]) -> None:
+        """Say in the log what waits for destinations that are none of `sinks`: nobody sends it."""
+        known = msgspec.json.encode(list(sinks)).decode()
+        for sink, waiting in await self._database.write(lambda c: c.execute(_ABANDONED, (known,)).fetchall()):
+            fields = {"sink": sink, "pending": waiting, "advice": "configure it again, or give these up"}
+            logger.warning("destination_abandoned", extra={"fields": fields})
+
     async def drained(self, sinks: Iterable[str]) -> None:
         """Return once nothing is pending for any of `sinks`."""
         for sink in sinks:
@@ -205,11 +213,27 @@ class Outbox:
                 self._answered.pop(item_id, None)
 
 
+# Decided to be sent again while a later message of its study was on its way: it would put back what that one
+# corrected. Where it was delivered before, it stays so.
+_OVERTAKEN: Final = """
+    UPDATE outbox SET state = iif(answer IS NULL, 'parked', 'delivered'), done_at = later.done_at,
+        error = 'a later message of its study was delivered meanwhile'
+    FROM (
+        SELECT id, sink, study, filing, done_at FROM outbox WHERE id = ? AND control_id IS NOT NULL
+    ) AS later
+    WHERE outbox.sink = later.sink AND outbox.study = later.study AND outbox.filing = later.filing
+        AND outbox.state = 'pending' AND outbox.state <> 'delivered' AND outbox.id < later.id
+"""
+
+
 def _answer(connection: sqlite3.Connection, answers: Mapping[int, _Answer]) -> None:
     connection.executemany(
         "UPDATE outbox SET state = ?, answer = coalesce(?, answer), error = coalesce(?, error),"
         " attempts = attempts + 1, done_at = ? WHERE id = ?",
         [(entry.state, entry.answer, entry.error, entry.at, item) for item, entry in answers.items()],
+    )
+    connection.executemany(
+        _OVERTAKEN, [(item,) for item, entry in answers.items() if entry.state == "delivered"]
     )
 
 
@@ -292,6 +316,12 @@ def _store_events(
     )
 
 
+_ABANDONED: Final = """
+    SELECT sink, count(*) FROM outbox WHERE state = 'pending' AND state <> 'delivered'
+        AND sink NOT IN (SELECT value FROM json_each(?)) GROUP BY sink
+"""
+
+
 def _version(connection: sqlite3.Connection) -> tuple[int, frozenset[str]]:
     (version,) = connection.execute("PRAGMA data_version").fetchone()
     paused = connection.execute("SELECT sink FROM pause").fetchall()
@@ -331,12 +361,14 @@ _LEDGER: Final = """
 def ledger(path: Path, study: str | None = None) -> list[dict[str, Any]]:
     """What was sent where and what came back, oldest first; `study` is a code or a device's study id.
 
-    Reads the database at `path` beside a running gateway; StorageError when it cannot be read.
+    Reads the database at `path` beside a running gateway; StorageError when it cannot be read, DataError when
+    another version wrote it.
     """
     try:
         source = f"{path.absolute().as_uri()}?mode=ro"
         with contextlib.closing(sqlite3.connect(source, uri=True)) as connection:
             connection.row_factory = sqlite3.Row
+            check_shape(connection, path)
             rows = connection.execute(_LEDGER, (study,)).fetchall()
     except sqlite3.Error as error:
         raise refused(path, error) from error

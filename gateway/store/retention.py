@@ -1,10 +1,11 @@
 """What the store gives up when space runs short: raw input first, then curves, never a result.
 
 Only of examinations that are over and delivered: nothing of them is open, waits, was set aside or could not
-be read. The oldest goes first, a little at a time, between what devices and sinks want of the one thread that
-writes. A recording keeps its identity (sent again it is the same), its values and our marks
-(`domain.thinning`); raw input that became facts is not read again. Where that is not enough nothing more is
-taken: it is told, and a person decides.
+be read (an event that the broker refused holds nothing back: nobody can send it again). The oldest goes
+first, a little at a time, between what devices and sinks want of the one thread that writes. A recording
+keeps its identity (sent again it is the same), its values and our marks (`domain.thinning`); raw input that
+became facts is not read again. Where that is not enough nothing more is taken: it is told, and a person
+decides.
 """
 
 import asyncio
@@ -39,7 +40,7 @@ _NOTHING_TO_THIN: Final = 2
 _UNSETTLED: Final = (
     "(EXISTS (SELECT 1 FROM fact AS f WHERE f.study = {study} AND f.processed = 0)"
     " OR EXISTS (SELECT 1 FROM outbox AS o WHERE o.study = {study}"
-    " AND o.state IN ('pending', 'parked', 'dead'))"
+    " AND o.state IN ('pending', 'parked', 'dead') AND (o.state <> 'dead' OR o.control_id IS NOT NULL))"
     " OR 'ended' IS NOT (SELECT f.kind FROM fact AS f WHERE f.study = {study}"
     " AND f.kind IN ('recording', 'ended') ORDER BY f.id DESC LIMIT 1))"
 )

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from gateway.errors import DataError, NoInput, StorageError
 from gateway.store.copies import copies
+from gateway.store.migrations import refuse_newer
 from gateway.store.opening import alone, check, connect
 
 _FILES: Final = ("", "-wal", "-shm")
@@ -49,8 +50,8 @@ class Salvage:
 def salvage(path: Path) -> Salvage | None:
     """Put what can be read of the database at `path` in its place; None where nothing is wrong with it.
 
-    NoInput when it is not there, Unavailable while a gateway runs, DataError when nothing can be read,
-    StorageError when the disk refuses. In these cases it is as it was.
+    NoInput when it is not there, Unavailable while a gateway runs, DataError when nothing can be read or a
+    newer gateway wrote it, StorageError when the disk refuses. In these cases it is as it was.
     """
     if not path.exists():
         raise NoInput(f"{path}: not there; has the gateway run with this configuration?")
@@ -60,6 +61,7 @@ def salvage(path: Path) -> Salvage | None:
                 with contextlib.suppress(FileNotFoundError):
                     shutil.copy(path.with_name(path.name + end), folder)
             with _source(Path(folder) / path.name, path) as source:
+                refuse_newer(source, path)  # what it says beyond our shape would be lost in silence
                 if _is_sound(source, path):
                     return None
                 new = Path(folder) / "new" / path.name
@@ -74,9 +76,11 @@ def _source(copy: Path, path: Path) -> Iterator[sqlite3.Connection]:
     with contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as source:
         source.row_factory = sqlite3.Row
         try:
-            source.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            (tables,) = source.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.DatabaseError as error:
             raise _hopeless(path, str(error)) from error
+        if not tables:
+            raise _hopeless(path, "it is empty")
         yield source
 
 

@@ -106,10 +106,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.row_factory = sqlite3.Row
-        try:
-            check_shape(connection)
-        except DataError as error:
-            raise error.within(str(path)) from error
+        check_shape(connection, path)
         unless_ready.pop_all()
     return connection
 

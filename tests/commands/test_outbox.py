@@ -110,3 +110,19 @@ def test_a_gateway_that_never_ran_has_no_outbox(capsys: Capture, tmp_path: Path)
     (tmp_path / "gateway.toml").write_text(f'[gateway]\nstate_dir = "{tmp_path}"\n', "utf-8")
     assert run(["outbox", "list", "--config", str(tmp_path / "gateway.toml")]) == 66
     assert "not there" in capsys.readouterr().err
+
+
+def test_what_waits_for_an_engine_that_is_gone_is_shown_and_can_be_given_up(
+    capsys: Capture, config: Path
+) -> None:
+    config.write_text(config.read_text("utf-8").replace('"engine"', '"new"'), "utf-8")
+    assert said(capsys, config, "list")[-1] == (
+        "engine: 1 pending, 0 parked, 2 dead; not in the configuration, nobody sends them"
+    )
+    assert said(capsys, config, "pause", "engine") == ["engine: paused"]
+    for name in ("C-1", "C-2", "C-3"):
+        assert said(capsys, config, "discard", name, "--reason", "no more", "--to", "engine") == [
+            f"{name} engine: discarded"
+        ]
+    assert [line.partition(":")[0] for line in said(capsys, config, "list")] == ["new", "archive"]
+    assert "no such destination" in said(capsys, config, "resume", "engine", code=64)[0]

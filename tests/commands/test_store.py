@@ -144,3 +144,27 @@ async def test_a_thinned_study_can_be_corrected(capsys: Capture, folder: Path) -
     recordings = json.loads(shown)["recordings"]
     assert sorted(entry["side"] for entry in recordings) == ["left", "right"]
     assert all(entry["curve_thinned_out"] and entry["marks"] for entry in recordings)
+
+
+@pytest.mark.parametrize("words", [("store", "check"), ("store", "salvage"), ("ledger",), ("outbox", "list")])
+def test_a_store_of_a_newer_gateway_is_named_and_left_alone(
+    capsys: Capture, folder: Path, words: tuple[str, ...]
+) -> None:
+    with closing(sqlite3.connect(folder / "gateway.db")) as connection, connection:
+        connection.execute("ALTER TABLE outbox RENAME TO sent")
+        connection.execute("PRAGMA user_version = 99")
+    overwrite(folder / "gateway.db", 4096 * 5, b"\xaa" * 100)
+    before = (folder / "gateway.db").read_bytes()
+
+    (line,) = said(capsys, folder, *words, code=65)
+
+    assert f"{folder / 'gateway.db'}: written by a newer gateway (schema 99, " in line
+    assert (folder / "gateway.db").read_bytes() == before
+
+
+def test_an_empty_file_is_no_store_that_is_whole(capsys: Capture, folder: Path) -> None:
+    (folder / "gateway.db").write_bytes(b"")
+
+    (line,) = said(capsys, folder, "store", "salvage", code=65)
+
+    assert "nothing can be read: it is empty; put back a copy of it" in line

@@ -14,11 +14,14 @@ from gateway.domain.assessment import document
 from gateway.domain.corrections import Correction, ExcludeReason, RecordingAmended, RecordingExcluded
 from gateway.domain.recording import NO_RESPONSE, Recording, Side, Stimulus
 from gateway.domain.study import DetailStated, ExamEnded, Fact, StudyOpened, fold
+from gateway.domain.thinning import thinned
+from gateway.pipeline.publication import Publication
 from gateway.pipeline.stages import Examination, assessment, examine, take
 from gateway.protocols import er7
+from gateway.protocols.oru import MessageHeader
 from gateway.protocols.telemetry import TelemetryEvent
 from gateway.store.outbox import Results
-from tests.factories import header, median, median_sensory, motor, motor_marks, reference, sensory
+from tests.factories import cmap, header, median, median_sensory, motor, motor_marks, reference, sensory
 from tests.pipeline.test_publication import (
     END,
     EVERYWHERE,
@@ -329,3 +332,18 @@ def test_corrections_hold_nothing_that_an_operator_could_have_written() -> None:
     assert b"Canary" not in json.dumps([event.data for event in found.events]).encode()
     for message in found.messages:
         assert er7.parse(message.payload).header.text(9).startswith("ORU")
+
+
+def test_a_correction_after_curves_were_given_up_takes_only_those_back_that_count_no_more() -> None:
+    engines = (engine(header=MessageHeader(waveforms=True)),)
+    course = Course(publication=Publication(site="lab1", destinations=engines))
+    wrist, elbow = (replace(entry, waveform=cmap(onset_ms=2.9)) for entry in (WRIST, ELBOW))
+    course.after_all(OPENED, wrist, elbow, END)
+    thin = [thinned(entry, reference().markers) for entry in (wrist, elbow)]
+    course.examination = whole(*thin, END)
+
+    (one,) = reports(course.after(amend(WRIST, distance_mm=80.0)))
+    (two,) = reports(course.after(exclude(ELBOW)))
+
+    sweeps = [[o for o in report.all("OBX") if o.text(3).startswith("WAVE")] for report in (one, two)]
+    assert [[(o.text(4), o.text(11)) for o in told] for told in sweeps] == [[], [("1.2", "D")] * 3]

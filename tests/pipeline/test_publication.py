@@ -50,7 +50,7 @@ END = ExamEnded(by="device")
 
 
 def engine(name: str = "engine", **changes: Any) -> Destination:
-    return Destination(sink=name, header=MessageHeader(), **changes)
+    return Destination(**{"sink": name, "header": MessageHeader()} | changes)
 
 
 EVERYWHERE = Publication(site="lab1", clear_after=HOUR, destinations=(engine(),))

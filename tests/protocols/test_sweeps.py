@@ -1,5 +1,7 @@
 """Sweeps over HL7: what arrives is the curve, within a tenth of the cart's own step, however long it was."""
 
+from dataclasses import replace
+
 import hl7
 import numpy as np
 import pytest
@@ -7,28 +9,40 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.commands.hl7_validation import validate
+from gateway.domain.assessment import Assessment
 from gateway.domain.recording import Recording, Waveform
+from gateway.domain.thinning import thinned
 from gateway.pipeline.stages import assessment, examine
 from gateway.protocols import er7
 from gateway.protocols.numbering import Numbering
 from gateway.protocols.oru import MessageHeader, encode
 from gateway.protocols.sweeps import MAX_SAMPLES, Sweep
-from tests.factories import motor, reference, study, waveform
+from tests.factories import cmap, motor, reference, study, waveform
 from tests.spec.test_hl7_v2_5_1 import NOW
 
 steps = st.floats(1e-6, 1000.0) | st.sampled_from([1.0, 0.5, 0.1, 0.30517578125, 10.0])
 counts = st.lists(st.integers(-(2**15), 2**15), min_size=2, max_size=40)
 
 
-def oru(*recordings: Recording, waveforms: bool = True, numbering: Numbering | None = None) -> bytes:
+def assessed(*recordings: Recording) -> Assessment:
+    return assessment(examine(study(*recordings), reference()), reference())
+
+
+def oru(
+    *recordings: Recording,
+    waveforms: bool = True,
+    numbering: Numbering | None = None,
+    earlier: Assessment | None = None,
+) -> bytes:
     return encode(
-        assessment(examine(study(*recordings), reference()), reference()),
+        assessed(*recordings),
         study_code="7K3FABCD",
         control_id="C-1",
         sender=MessageHeader(waveforms=waveforms),
         created=NOW,
         numbering=numbering or Numbering(),
         anatomy=reference().anatomy,
+        earlier=earlier,
     )
 
 
@@ -95,9 +109,7 @@ def test_a_long_sweep_says_that_it_was_thinned() -> None:
 def test_who_does_not_ask_for_waveforms_is_sent_none_also_when_they_are_withdrawn() -> None:
     with_sweep = motor("wrist", waveform=waveform([0, 5, -5, 0]))
     assert observed(oru(with_sweep, waveforms=False), "WAVEFORM") == []
-    numbers = Numbering().extended(
-        assessment(examine(study(with_sweep), reference()), reference()), reference().anatomy
-    )
+    numbers = Numbering().extended(assessed(with_sweep), reference().anatomy)
     without = motor("wrist")
     assert [obx.text(11) for obx in observed(oru(without, numbering=numbers), "WAVEFORM")] == ["D"]
     assert observed(oru(without, numbering=numbers, waveforms=False), "WAVEFORM") == []
@@ -116,3 +128,26 @@ def test_a_numeric_array_with_a_word_in_it_is_no_numeric_array() -> None:
     raw = oru(motor("wrist", waveform=waveform([0, 5, -5, 0])))
     assert validate(raw.replace(b"|0^5^-5^0|", b"|0^5^x^0|")) == ["OBX WAVEFORM 1.1: OBX-5 is not a number"]
     assert validate(raw.replace(b"|0^5^-5^0|", b"|0^5~-5^0|")) == []
+
+
+def test_a_curve_that_was_given_up_for_space_is_not_taken_back() -> None:
+    whole = replace(motor("wrist", waveform=cmap(onset_ms=2.9)), identity="first")
+    numbers = Numbering().extended(assessed(whole), reference().anatomy)
+    gone = thinned(whole, reference().markers)
+    corrected = replace(gone, distance_mm=80.0)
+    raw = oru(corrected, numbering=numbers, earlier=assessed(gone))
+    assert [observed(raw, code) for code in ("WAVEFORM", "WAVE-RATE", "WAVE-START")] == [[], [], []]
+    assert [obx.text(5) for obx in observed(raw, "DISTANCE")] == ["80"]
+
+
+@pytest.mark.parametrize("earlier", ["another recording", "nothing"])
+def test_the_curve_of_a_recording_that_counts_no_more_is_taken_back_also_when_others_are_gone(
+    earlier: str,
+) -> None:
+    first = replace(motor("wrist", waveform=cmap(onset_ms=2.9)), identity="first")
+    second = replace(motor("wrist", waveform=cmap(onset_ms=3.4)), identity="second")
+    numbers = Numbering().extended(assessed(first), reference().anatomy)
+    before = assessed(thinned(first, reference().markers)) if earlier == "another recording" else None
+    raw = oru(thinned(second, reference().markers), numbering=numbers, earlier=before)
+    codes = ("WAVEFORM", "WAVE-RATE", "WAVE-START")
+    assert [obx.text(11) for code in codes for obx in observed(raw, code)] == ["D"] * 3

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import UsageError
-from gateway.store.decisions import Decided, Decisions
+from gateway.store.decisions import Decided, Decisions, Wanted
 from gateway.store.outbox import Message
 from gateway.store.visit import visit
 from tests.fakes import FakeClock
@@ -66,6 +66,30 @@ async def test_a_message_that_a_later_one_has_overtaken_is_left(tmp_path: Path) 
         (decided,) = deciding(here, ["C-1"])
         assert "a later message of its study is delivered" in decided.left
         assert await here.outbox.pending("engine") == []
+
+
+async def test_a_retry_while_a_later_message_is_on_its_way_puts_nothing_back(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await set_aside(here, "C-1")
+        await store(here, "C-2", "C-3")
+        (on_its_way,) = await here.outbox.pending("engine")
+        assert [entry.left for entry in deciding(here, ["C-1"])] == [""]
+        await here.outbox.delivered(on_its_way.id, "AA")
+        assert [item.control_id for item in await here.outbox.pending("engine", 9)] == ["C-3"]
+        assert [row["state"] for row in here.ledger()] == ["parked", "delivered", "pending"]
+
+
+async def test_a_replay_while_a_later_message_is_on_its_way_puts_nothing_back(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await store(here, "C-1", "C-2")
+        first, second = await here.outbox.pending("engine", 2)
+        await here.outbox.delivered(first.id, "AA")
+        with visit(here.path) as opened:
+            decisions = opened.decisions(by="anna", clock=FakeClock())
+            decisions.replay(Wanted(sink="engine", control_ids=("C-1",)), "lost there", 20)
+        await here.outbox.delivered(second.id, "AA")
+        assert await here.outbox.pending("engine", 9) == []
+        assert [row["state"] for row in here.ledger()] == ["delivered", "delivered"]
 
 
 async def test_another_destination_overtakes_nothing(tmp_path: Path) -> None:

@@ -242,3 +242,12 @@ async def test_only_who_was_sent_something_for_a_patient_is_told_to_take_it_back
             ("never", "C-1"),
             ("engine", "C-2W"),
         ]
+
+
+async def test_what_nobody_sends_any_more_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with desk(tmp_path) as here:
+        await here.outbox.store(here.results(messages=(message("M-1"), message("M-2", sink="archive"))))
+        await here.outbox.tell_abandoned(["engine"])
+        await here.outbox.tell_abandoned(["engine", "archive"])
+    (told,) = [r.fields for r in caplog.records if r.getMessage() == "destination_abandoned"]  # type: ignore[attr-defined]
+    assert (told["sink"], told["pending"]) == ("archive", 1)

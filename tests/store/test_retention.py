@@ -14,7 +14,7 @@ from gateway.domain.study import ExamEnded
 from gateway.pipeline.stages import assessment, examine
 from gateway.store.retention import Retention, RetentionPolicy
 from tests.factories import marker_settings, motor, reference
-from tests.laboratory import Laboratory, curve, laboratory
+from tests.laboratory import PREFIX, Laboratory, curve, laboratory
 
 PLENTY = 10**15
 NOW_OR_NEVER = 1  # byte: whatever may go has to
@@ -87,6 +87,17 @@ async def test_nothing_goes_of_an_examination_with_a_message_that_is_not_through
         assert (await here.whole(), await here.raw()) == (["S-1"], [1])
 
         await here.rows("UPDATE outbox SET state = 'discarded' WHERE sink = 'engine'")
+        await retention(here, quota_bytes=NOW_OR_NEVER).apply()
+
+        assert (await here.whole(), await here.raw()) == ([], [])
+
+
+async def test_an_event_that_the_broker_refused_holds_nothing_back(tmp_path: Path) -> None:
+    async with laboratory(tmp_path) as here:
+        await here.examine("S-1", delivered=False)
+        first, *_ = await here.outbox.pending(PREFIX)
+        await here.outbox.dead(first.id, "the broker hangs up on it")
+        await here.deliver()
         await retention(here, quota_bytes=NOW_OR_NEVER).apply()
 
         assert (await here.whole(), await here.raw()) == ([], [])

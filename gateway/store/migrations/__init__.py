@@ -51,12 +51,22 @@ def _give_space_back(connection: sqlite3.Connection) -> None:
         logger.warning("database_not_compacted", extra={"fields": fields})
 
 
-def check_shape(connection: sqlite3.Connection) -> None:
-    """DataError when the database has not this gateway's shape; changes nothing."""
+def check_shape(connection: sqlite3.Connection, path: Path) -> None:
+    """DataError when the database at `path` has not this gateway's shape; changes nothing."""
     newest = len(_steps())
-    found = _known_version(connection, newest)
+    refuse_newer(connection, path)
+    found = version(connection)
     if found < newest:
-        raise DataError(f"written by an older gateway (schema {found}); start this version on it first")
+        older = f"written by an older gateway (schema {found}); start this version on it first"
+        raise DataError(older, str(path))
+
+
+def refuse_newer(connection: sqlite3.Connection, path: Path) -> None:
+    """DataError when the database at `path` is of a newer gateway; changes nothing."""
+    try:
+        _known_version(connection, len(_steps()))
+    except DataError as error:
+        raise error.within(str(path)) from error
 
 
 def version(connection: sqlite3.Connection) -> int:
