@@ -28,7 +28,7 @@ from gateway.errors import ConfigError, DataError, StorageError, Unavailable
 from gateway.formats import Document, Format, Reading, dicom, study_json
 from gateway.ports import DriverContext, Intake, Session
 from gateway.store.database import open_database
-from gateway.store.journal import Journal, JournaledFact, read_facts
+from gateway.store.journal import FACT_COLUMNS, Journal, JournaledFact, read_facts
 from tests.factories import motor, motor_marks, reference, sensory, study, waveform
 from tests.fakes import FakeClock
 from tests.transport.file_steps import before_each_step, failing
@@ -156,10 +156,7 @@ class Lab:
 
     async def facts(self) -> list[Fact]:
         async with open_database(self.path / "gateway.db") as database:
-            query = (
-                "SELECT fact.id, study, cart, kind, identity, body"
-                " FROM fact JOIN study ON code = study ORDER BY 1"
-            )
+            query = f"SELECT {FACT_COLUMNS} FROM fact JOIN study ON code = study ORDER BY 1"
             found = await database.write(lambda c: read_facts(c.execute(query)))
         return [entry.fact for entry in found if isinstance(entry, JournaledFact)]
 
