@@ -156,7 +156,7 @@ class Lab:
 
     async def facts(self) -> list[Fact]:
         async with open_database(self.path / "gateway.db") as database:
-            query = f"SELECT {FACT_COLUMNS} FROM fact JOIN study ON code = study ORDER BY 1"
+            query = f"SELECT {FACT_COLUMNS} FROM fact JOIN study ON code = study ORDER BY 1"  # noqa: S608  # our own columns
             found = await database.write(lambda c: read_facts(c.execute(query)))
         return [entry.fact for entry in found if isinstance(entry, JournaledFact)]
 
