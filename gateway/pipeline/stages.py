@@ -21,6 +21,7 @@ from gateway.domain.gates import Circumstances
 from gateway.domain.guidance import guidance
 from gateway.domain.markers import MarkerSettings
 from gateway.domain.martin_gruber import MedianOverUlnar
+from gateway.domain.motor_limits import MotorLimits
 from gateway.domain.norms import NormTable, Person, person_of
 from gateway.domain.pattern import NO_PATTERN, Evidence, Mimic, Pattern, mimics, pattern
 from gateway.domain.recording import Recording
@@ -112,6 +113,12 @@ class Judging:
             median_over_ulnar=MedianOverUlnar.of(sites),
         )
         return cls(reference=reference, person=person, norms=reference.norms.for_person(person), about=about)
+
+    @property
+    def motor_limits(self) -> MotorLimits:
+        """What motor latencies, amplitudes and velocities of this person are judged by."""
+        about = self.about
+        return MotorLimits(norms=self.norms, anatomy=about.anatomy, thresholds=about.thresholds)
 
 
 StudyStage = Callable[[Examination, Judging], Examination]
@@ -249,6 +256,7 @@ def assessment(examination: Examination, reference: Reference) -> Assessment:
         criteria=reference.criteria,
         recordings=examination.recordings,
         findings=examination.findings,
+        motor_limits=Judging.of(examination, reference).motor_limits,
         sensory=examination.sensory,
         sensory_normal=sensory_normal(examination.sensory),
         mmn=examination.mmn,
