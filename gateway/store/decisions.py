@@ -17,6 +17,7 @@ import msgspec
 
 from gateway.errors import UsageError
 from gateway.ports import Clock
+from gateway.store.studies import codes_named
 
 SetAside = Literal["parked", "dead"]
 Kind = Literal["retried", "discarded", "replayed", "paused", "resumed"]
@@ -162,9 +163,11 @@ class Decisions:
         """What replaying `wanted` would send again, in order, and what it would leave; changes nothing.
 
         One that a later message of its study has overtaken is left unless that one goes with it: it would
-        put back what was corrected. UsageError where a control id that is named was not delivered there.
+        put back what was corrected. UsageError where a control id that is named was not delivered there, or
+        no such study is known.
         """
-        rows = self._connection.execute(_DELIVERED, _values(wanted)).fetchall()
+        codes = None if wanted.study is None else codes_named(self._connection, wanted.study)
+        rows = self._connection.execute(_DELIVERED, _values(wanted, codes)).fetchall()
         if not set(wanted.control_ids) <= {row["control_id"] for row in rows}:
             raise UsageError(
                 "a message of such a control id is not delivered there; see 'emg-gateway ledger'"
@@ -247,20 +250,20 @@ _DELIVERED: Final = """
             SELECT max(later.id) FROM outbox later WHERE later.sink = outbox.sink
             AND later.study = outbox.study AND later.filing = outbox.filing AND later.state = 'delivered'
         ) AS latest
-    FROM outbox JOIN study ON study.code = outbox.study
+    FROM outbox
     WHERE sink = :sink AND state = 'delivered' AND control_id IS NOT NULL
         AND (:ids = '[]' OR control_id IN (SELECT value FROM json_each(:ids)))
-        AND (:study IS NULL OR outbox.study = upper(:study) OR study_id = :study)
+        AND (:studies IS NULL OR study IN (SELECT value FROM json_each(:studies)))
         AND (:since IS NULL OR created_at >= :since) AND (:until IS NULL OR created_at < :until)
     ORDER BY outbox.id
 """
 
 
-def _values(wanted: Wanted) -> dict[str, str | None]:
+def _values(wanted: Wanted, codes: Sequence[str] | None) -> dict[str, str | None]:
     return {
         "sink": wanted.sink,
         "ids": msgspec.json.encode(wanted.control_ids).decode(),
-        "study": wanted.study,
+        "studies": None if codes is None else msgspec.json.encode(codes).decode(),
         "since": None if wanted.since is None else wanted.since.isoformat(),
         "until": None if wanted.until is None else wanted.until.isoformat(),
     }

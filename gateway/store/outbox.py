@@ -27,6 +27,7 @@ from gateway.store import past_events
 from gateway.store.checksum import checksum
 from gateway.store.database import Database
 from gateway.store.faults import refused
+from gateway.store.studies import codes_named
 
 logger = logging.getLogger(__name__)
 
@@ -324,20 +325,22 @@ _LEDGER: Final = """
             WHERE message = outbox.id ORDER BY id DESC LIMIT 1
         ) AS decision
     FROM outbox JOIN study ON study.code = outbox.study
-    WHERE ?1 IS NULL OR outbox.study = ?1 OR study.study_id = ?1 ORDER BY outbox.id
+    WHERE ?1 IS NULL OR outbox.study IN (SELECT value FROM json_each(?1)) ORDER BY outbox.id
 """
 
 
 def ledger(path: Path, study: str | None = None) -> list[dict[str, Any]]:
     """What was sent where and what came back, oldest first; `study` is a code or a device's study id.
 
-    Reads the database at `path` beside a running gateway; StorageError when it cannot be read.
+    Reads the database at `path` beside a running gateway; StorageError when it cannot be read, UsageError
+    when it has no such study.
     """
     try:
         source = f"{path.absolute().as_uri()}?mode=ro"
         with contextlib.closing(sqlite3.connect(source, uri=True)) as connection:
             connection.row_factory = sqlite3.Row
-            rows = connection.execute(_LEDGER, (study,)).fetchall()
+            codes = None if study is None else msgspec.json.encode(codes_named(connection, study)).decode()
+            rows = connection.execute(_LEDGER, (codes,)).fetchall()
     except sqlite3.Error as error:
         raise refused(path, error) from error
     return [{name: value for name, value in dict(row).items() if value is not None} for row in rows]

@@ -21,6 +21,7 @@ from gateway.store.decisions import Decisions
 from gateway.store.faults import code, is_damage, refused
 from gateway.store.journal import FACT_COLUMNS, JournaledFact, Stamp, Unreadable, add_known, read_facts
 from gateway.store.migrations import check_shape
+from gateway.store.studies import codes_named
 
 _NOT_ALLOWED: Final = (
     sqlite3.SQLITE_PERM,
@@ -168,10 +169,7 @@ class Visit:
         return Decisions(self._connection, by, clock)
 
     def _code(self, wanted: str) -> str:
-        query = "SELECT code FROM study WHERE code = ? OR study_id = ? ORDER BY code"
-        codes = [row["code"] for row in self._connection.execute(query, (wanted.upper(), wanted))]
-        if not codes:
-            raise UsageError("no study of this code or id; 'emg-gateway studies list' shows them")
+        codes = codes_named(self._connection, wanted)
         if len(codes) > 1:
             raise UsageError(f"more than one study of this id; name one by its code: {', '.join(codes)}")
-        return str(codes[0])
+        return codes[0]
