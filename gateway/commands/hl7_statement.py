@@ -238,9 +238,9 @@ def _rules(retry: RetryRule, backoff: Backoff) -> str:
 - `emg-gateway replay` sends again what was acknowledged, to one engine that has lost it: the same bytes under
   the same MSH-10, in their order, by control id, study or time. Nothing is sent without `--send`; who did it
   and why stands in the ledger.
-- `emg-gateway ledger` shows each answer with the receiver's own words, which may name a patient: at most
-  {MAX_TEXT} characters, control characters escaped. They stand in the store and on that terminal; logs and
-  `outbox` have the code alone."""
+- `emg-gateway ledger` and `outbox list` show each answer with the receiver's own words, which may name a
+  patient: at most {MAX_TEXT} characters, control characters escaped. They stand in the store and on that
+  terminal; logs have the code alone."""
 
 
 def _transport() -> str:

@@ -1,9 +1,10 @@
 """`outbox`: what waits or was set aside, and what to do about it, beside a gateway that may be running.
 
-It shows who sent what where and the code that came back, never what stands in a message or in a receiver's
-own words: those may name a patient.
+It shows who sent what where and what came back, never what stands in a message. A receiver's own words may
+name a patient: they stand on this terminal, as in the ledger, and never in a log.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import Final
 
 import click
-import msgspec
 
 from gateway.commands.desk import operator
 from gateway.commands.terminal import printable
@@ -76,7 +76,10 @@ def outbox_desk(config: Path) -> Iterator[OutboxDesk]:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @_CONFIG
 def list_(states: Sequence[str], to: str | None, config: Path, *, as_json: bool) -> None:
-    """List the messages that were set aside, the oldest first, then how each destination stands."""
+    """List the messages that were set aside, the oldest first, then how each destination stands.
+
+    The reason has the receiver's own words: they may name a patient, so look before you pass them on.
+    """
     with outbox_desk(config) as desk:
         found = desk.decisions.messages(states or ("parked", "dead"), to and desk.named(to))
         destinations = desk.decisions.destinations([to] if to else desk.destinations)
@@ -88,7 +91,8 @@ def list_(states: Sequence[str], to: str | None, config: Path, *, as_json: bool)
 
 def _json(entry: WaitingMessage | DestinationState) -> str:
     shown = {name: value for name, value in asdict(entry).items() if value is not None and name != "id"}
-    return msgspec.json.encode(shown).decode()
+    # ASCII: a receiver's own words could else hold what a terminal obeys
+    return json.dumps(shown, separators=(",", ":"))
 
 
 def _line(message: WaitingMessage) -> str:

@@ -1,11 +1,10 @@
 """What a person decides about messages on their way out: try again, give up, pause, resume.
 
 Beside a gateway that may be running, which notices within a second. Every decision is kept with who took it
-and when. Nothing here reads a message or repeats a receiver's words: both may name a patient.
+and when. Nothing here reads a message. The reason may be the receiver's own words: they may name a patient.
 """
 
 import contextlib
-import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -22,13 +21,13 @@ from gateway.store.studies import codes_named
 SetAside = Literal["parked", "dead"]
 Kind = Literal["retried", "discarded", "replayed", "paused", "resumed"]
 
-# An answer stands in the outbox as its code and the receiver's own words: only the code is ours to repeat.
-_ANSWER: Final = re.compile(r"(A[AER]|C[AER])(?:: .*)?", re.DOTALL)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingMessage:
-    """A message that is not delivered; `reason` is a code of HL7 table 0008, or our own words."""
+    """A message that is not delivered; `reason` is the receiver's code and own words, or ours.
+
+    A receiver's words have at most `acknowledgement.MAX_TEXT` characters, of any kind.
+    """
 
     id: int
     sink: str
@@ -92,7 +91,7 @@ class Decisions:
             " AND control_id IS NOT NULL AND sink = coalesce(?, sink) ORDER BY id",
             (msgspec.json.encode(states).decode(), sink),
         )
-        return [WaitingMessage(**dict(row) | {"reason": _reason(row["reason"])}) for row in rows]
+        return [WaitingMessage(**dict(row)) for row in rows]
 
     def destinations(self, known: Sequence[str]) -> list[DestinationState]:
         """How the `known` destinations stand, in that order."""
@@ -280,8 +279,3 @@ def _left(row: sqlite3.Row, chosen: AbstractSet[int]) -> str:
     if row["latest"] not in chosen:
         return "a later message of its study is delivered; replay that one, or both"
     return ""
-
-
-def _reason(error: str) -> str:
-    found = _ANSWER.fullmatch(error)
-    return found[1] if found else error
