@@ -26,7 +26,7 @@ _CONFIG: Final = click.option(
 )
 _TO: Final = click.option("--to", metavar="NAME", help="Only this destination.")
 _ALL: Final = click.option("--all", "everything", is_flag=True, help="Every message that was set aside.")
-_IDS: Final = click.argument("control_ids", nargs=-1, metavar="CONTROL_ID...")
+_IDS: Final = click.argument("names", nargs=-1, metavar="CONTROL_ID...")
 _STATES: Final = ("pending", "parked", "dead", "refused", "discarded")
 REASON: Final = click.option(
     "--reason", required=True, metavar="TEXT", help="Why; kept in the ledger. Name no patient."
@@ -39,6 +39,7 @@ def command() -> None:
     """See what waits, send again or give up what was set aside, pause a destination.
 
     Parked: the receiver kept asking for a later try. Dead: it refused the message, or it could not be sent.
+    An MQTT event is named by its number, and its destination is the topic prefix.
     """
 
 
@@ -48,6 +49,15 @@ class OutboxDesk:
 
     decisions: Decisions
     destinations: tuple[str, ...]
+
+    @property
+    def everywhere(self) -> tuple[str, ...]:
+        """The destinations of messages, then the topic prefixes that events go out under."""
+        return (*self.destinations, *self.decisions.prefixes())
+
+    def anywhere(self, name: str) -> str:
+        """The destination or topic prefix `name`; UsageError when there is none."""
+        return name if name in self.everywhere else self.named(name)
 
     def named(self, name: str) -> str:
         """The destination `name`; UsageError when the configuration has none."""
@@ -81,8 +91,8 @@ def list_(states: Sequence[str], to: str | None, config: Path, *, as_json: bool)
     The reason has the receiver's own words: they may name a patient, so look before you pass them on.
     """
     with outbox_desk(config) as desk:
-        found = desk.decisions.messages(states or ("parked", "dead"), to and desk.named(to))
-        destinations = desk.decisions.destinations([to] if to else desk.destinations)
+        found = desk.decisions.messages(states or ("parked", "dead"), to and desk.anywhere(to))
+        destinations = desk.decisions.destinations([to] if to else desk.everywhere)
     for message in found:
         click.echo(_json(message) if as_json else _line(message))
     for destination in destinations:
@@ -97,9 +107,10 @@ def _json(entry: WaitingMessage | DestinationState) -> str:
 
 def _line(message: WaitingMessage) -> str:
     tried = f"{message.attempts} {'try' if message.attempts == 1 else 'tries'}"
+    topic = f"  {message.topic}" if message.seq else ""
     line = (
         f"{message.created_at}  {message.study}  {message.sink:<16} {message.state:<9}"
-        f" {message.control_id:<20}  {tried:>9}  {message.reason}"
+        f" {message.name:<20}  {tried:>9}{topic}  {message.reason}"
     )
     return printable(line.rstrip())
 
@@ -119,11 +130,11 @@ def _stands(destination: DestinationState) -> str:
 @_ALL
 @_TO
 @_CONFIG
-def retry(control_ids: Sequence[str], to: str | None, config: Path, *, everything: bool) -> int:
-    """Send messages that were set aside again, under the same control id."""
-    _check_choice(control_ids, everything=everything)
+def retry(names: Sequence[str], to: str | None, config: Path, *, everything: bool) -> int:
+    """Send messages that were set aside again, under the same control id; events under their number."""
+    _check_choice(names, everything=everything)
     with outbox_desk(config) as desk:
-        decided = desk.decisions.retry(None if everything else control_ids, to and desk.named(to))
+        decided = desk.decisions.retry(None if everything else names, to and desk.anywhere(to))
     return _told(decided, "pending again", everything=everything)
 
 
@@ -133,14 +144,12 @@ def retry(control_ids: Sequence[str], to: str | None, config: Path, *, everythin
 @REASON
 @_TO
 @_CONFIG
-def discard(
-    control_ids: Sequence[str], reason: str, to: str | None, config: Path, *, everything: bool
-) -> int:
+def discard(names: Sequence[str], reason: str, to: str | None, config: Path, *, everything: bool) -> int:
     """Give messages up for good; the results stay in the store and in the ledger."""
-    _check_choice(control_ids, everything=everything)
+    _check_choice(names, everything=everything)
     reason = why(reason)
     with outbox_desk(config) as desk:
-        decided = desk.decisions.discard(None if everything else control_ids, reason, to and desk.named(to))
+        decided = desk.decisions.discard(None if everything else names, reason, to and desk.anywhere(to))
     return _told(decided, "discarded", everything=everything)
 
 
@@ -152,8 +161,8 @@ def why(reason: str) -> str:
     return reason
 
 
-def _check_choice(control_ids: Sequence[str], *, everything: bool) -> None:
-    if bool(control_ids) == everything:
+def _check_choice(names: Sequence[str], *, everything: bool) -> None:
+    if bool(names) == everything:
         raise UsageError("name messages by CONTROL_ID, or say --all")
 
 
@@ -161,7 +170,7 @@ def _told(decided: Sequence[Decided], done: str, *, everything: bool) -> int:
     """A line a message; bad data where one that was named is left as it is."""
     for entry in decided:
         message = entry.message
-        click.echo(printable(f"{message.control_id} {message.sink}: {entry.left or done}"))
+        click.echo(printable(f"{message.name} {message.sink}: {entry.left or done}"))
     if not decided:
         click.echo("nothing is set aside")
     left = any(entry.left for entry in decided)

@@ -26,17 +26,25 @@ Kind = Literal["retried", "discarded", "replayed", "paused", "resumed"]
 class WaitingMessage:
     """A message that is not delivered; `reason` is the receiver's code and own words, or ours.
 
-    A receiver's words have at most `acknowledgement.MAX_TEXT` characters, of any kind.
+    A receiver's words have at most `acknowledgement.MAX_TEXT` characters, of any kind. An MQTT event has a
+    topic and, unless it empties that, a number; an HL7 message has a control id.
     """
 
     id: int
     sink: str
-    control_id: str
+    control_id: str | None
+    seq: int | None
+    topic: str | None
     study: str
     state: str
     attempts: int
     reason: str
     created_at: str
+
+    @property
+    def name(self) -> str:
+        """What a person calls it: its control id, the number of an event, the topic that one empties."""
+        return self.control_id or str(self.seq or self.topic)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,14 +92,18 @@ class Decisions:
     def messages(
         self, states: Sequence[str] = ("parked", "dead"), sink: str | None = None
     ) -> list[WaitingMessage]:
-        """The HL7 messages in `states`, of one destination or of all, the oldest first."""
+        """The HL7 messages and MQTT events in `states`, of one destination or of all, the oldest first."""
         rows = self._connection.execute(
-            "SELECT id, sink, control_id, study, state, attempts, coalesce(error, '') AS reason, created_at"
-            " FROM outbox WHERE state <> 'delivered' AND state IN (SELECT value FROM json_each(?))"
-            " AND control_id IS NOT NULL AND sink = coalesce(?, sink) ORDER BY id",
+            "SELECT id, sink, control_id, seq, topic, study, state, attempts, coalesce(error, '') AS reason,"
+            " created_at FROM outbox WHERE state <> 'delivered' AND state IN (SELECT value FROM json_each(?))"
+            " AND sink = coalesce(?, sink) ORDER BY id",
             (msgspec.json.encode(states).decode(), sink),
         )
         return [WaitingMessage(**dict(row)) for row in rows]
+
+    def prefixes(self) -> list[str]:
+        """The topic prefixes that events were ever stored for."""
+        return [row["prefix"] for row in self._connection.execute("SELECT prefix FROM sequence ORDER BY 1")]
 
     def destinations(self, known: Sequence[str]) -> list[DestinationState]:
         """How the `known` destinations stand, in that order."""
@@ -110,45 +122,42 @@ class Decisions:
         since, by = (row["since"], row["stated_by"]) if row else (None, None)
         return DestinationState(sink=sink, paused_since=since, paused_by=by, **counts)
 
-    def retry(self, control_ids: Sequence[str] | None, sink: str | None = None) -> list[Decided]:
+    def retry(self, names: Sequence[str] | None, sink: str | None = None) -> list[Decided]:
         """Send messages that were set aside again, in their place in the order; None: all of them.
 
-        One that a later message of its study has overtaken is left: it would put back what was corrected.
+        The same bytes: an event keeps its number. One that a later message of its study, or a later event of
+        its topic, has overtaken is left: it would put back what was corrected.
         """
         with self._transaction():
-            return [self._retry(message) for message in self._chosen(control_ids, ("parked", "dead"), sink)]
+            return [self._retry(message) for message in self._chosen(names, ("parked", "dead"), sink)]
 
     def _retry(self, message: WaitingMessage) -> Decided:
-        row = self._connection.execute(
-            "SELECT payload = x'' AS empty, EXISTS (SELECT 1 FROM outbox later WHERE later.sink = outbox.sink"
-            " AND later.study = outbox.study AND later.filing = outbox.filing AND later.id > outbox.id"
-            " AND later.state = 'delivered'"
-            ") AS overtaken"
-            " FROM outbox WHERE id = ?",
-            (message.id,),
-        ).fetchone()
+        row = self._connection.execute(_STANDS, (message.id,)).fetchone()
+        event = message.topic is not None
         if row["empty"]:
-            return Decided(message, "it could not be written, there is nothing to send")
+            reason = "what it said is not kept any more" if event else "it could not be written"
+            return Decided(message, f"{reason}, there is nothing to send")
         if row["overtaken"]:
-            return Decided(message, "a later message of its study is delivered; discard this one")
+            later = "event of its topic has followed" if event else "message of its study is delivered"
+            return Decided(message, f"a later {later}; discard this one")
         self._connection.execute(
             "UPDATE outbox SET state = 'pending', refusals = 0, done_at = NULL WHERE id = ?", (message.id,)
         )
         self._note("retried", message.sink, message.id)
         return Decided(message)
 
-    def discard(
-        self, control_ids: Sequence[str] | None, reason: str, sink: str | None = None
-    ) -> list[Decided]:
+    def discard(self, names: Sequence[str] | None, reason: str, sink: str | None = None) -> list[Decided]:
         """Give messages up, for a `reason`; None: all that were set aside.
 
         One that is still pending can be named while its destination is paused.
         """
-        states = ("parked", "dead") if control_ids is None else ("parked", "dead", "pending")
+        states = ("parked", "dead") if names is None else ("parked", "dead", "pending")
         with self._transaction():
-            return [self._discard(message, reason) for message in self._chosen(control_ids, states, sink)]
+            return [self._discard(message, reason) for message in self._chosen(names, states, sink)]
 
     def _discard(self, message: WaitingMessage, reason: str) -> Decided:
+        if message.state == "pending" and message.topic is not None:
+            return Decided(message, "it is on its way")
         if message.state == "pending" and not self._paused(message.sink):
             return Decided(message, f"it is on its way; 'emg-gateway outbox pause {message.sink}' first")
         self._connection.execute(
@@ -217,16 +226,16 @@ class Decisions:
         return bool(self._connection.execute("SELECT 1 FROM pause WHERE sink = ?", (sink,)).fetchone())
 
     def _chosen(
-        self, control_ids: Sequence[str] | None, states: Sequence[str], sink: str | None
+        self, names: Sequence[str] | None, states: Sequence[str], sink: str | None
     ) -> list[WaitingMessage]:
         there = self.messages(states, sink)
-        if control_ids is None:
+        if names is None:
             return there
-        if not set(control_ids) <= {message.control_id for message in there}:
+        if not set(names) <= {message.name for message in there}:
             raise UsageError(
                 "a message of such a control id is not waiting; 'emg-gateway outbox list' shows which are"
             )
-        return [message for message in there if message.control_id in control_ids]
+        return [message for message in there if message.name in names]
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -243,8 +252,19 @@ class Decisions:
         )
 
 
+# Events: one that only follows counts too, for nobody knows here whether it is out already.
+_STANDS: Final = """
+    SELECT payload = x'' AND (control_id IS NOT NULL OR seq IS NOT NULL) AS empty, EXISTS (
+        SELECT 1 FROM outbox later
+        WHERE later.study = outbox.study AND later.sink = outbox.sink AND later.id > outbox.id AND CASE
+            WHEN outbox.topic IS NULL THEN later.filing = outbox.filing AND later.state = 'delivered'
+            ELSE later.topic = outbox.topic AND later.state IN ('pending', 'delivered')
+        END
+    ) AS overtaken
+    FROM outbox WHERE id = ?
+"""
 _DELIVERED: Final = """
-    SELECT outbox.id, sink, control_id, outbox.study, state, attempts, '' AS reason, created_at,
+    SELECT outbox.id, sink, control_id, seq, topic, outbox.study, state, attempts, '' AS reason, created_at,
         payload = x'' AS empty, (
             SELECT max(later.id) FROM outbox later WHERE later.sink = outbox.sink
             AND later.study = outbox.study AND later.filing = outbox.filing AND later.state = 'delivered'

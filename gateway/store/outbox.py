@@ -151,7 +151,10 @@ class Outbox:
                 await self._settled.wait()
 
     async def last_seq(self, sink: str) -> int:
-        """The number of the newest event before the first that is still pending; 0 when there is none."""
+        """The number of the newest event before the first that is still pending; 0 when there is none.
+
+        One that was refused and is to be tried again counts as gone: it keeps its number.
+        """
         return await self._database.write(lambda c: _last_seq(c, sink))
 
     async def retained(self, sink: str) -> Sequence[OutboxItem]:
@@ -301,7 +304,8 @@ def _version(connection: sqlite3.Connection) -> tuple[int, frozenset[str]]:
 
 def _last_seq(connection: sqlite3.Connection, sink: str) -> int:
     query = (
-        "SELECT coalesce((SELECT min(seq) - 1 FROM outbox WHERE sink = ?1 AND state = 'pending'),"
+        "SELECT coalesce((SELECT min(seq) - 1 FROM outbox"
+        " WHERE sink = ?1 AND state = 'pending' AND attempts = 0),"
         " (SELECT last FROM sequence WHERE prefix = ?1), 0)"
     )
     return int(connection.execute(query, (sink,)).fetchone()[0])
