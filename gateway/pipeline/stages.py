@@ -33,7 +33,7 @@ from gateway.domain.sensory import (
     sensory_results,
 )
 from gateway.domain.sites import Evoked, evoked
-from gateway.domain.study import Fact, NerveKey, Study
+from gateway.domain.study import Fact, NerveKey, RecordUnusable, Study
 from gateway.domain.support import MmnSupport, Support, caveats, exclusions, mmn_support
 from gateway.domain.thresholds import Thresholds
 from gateway.pipeline.nerves import NerveStudy, by_nerve, compare, touched
@@ -175,6 +175,7 @@ def support(examination: Examination, judging: Judging) -> Examination:
             *reference.norms.caveats(judging.person, nerves),
             *(f"declined:{action}:{why}" for action, why in examination.study.declined.items()),
             *exclusions(examination.study),
+            *(("unusable_records",) if examination.study.incomplete else ()),
         ),
     )
     return replace(examination, mmn=mmn)
@@ -210,6 +211,8 @@ STUDY_STAGES: Final[tuple[StudyStage, ...]] = (grade, sense, guide, support, dif
 
 def take(examination: Examination, fact: Fact, reference: Reference) -> Examination:
     """The examination after one more fact; what it touches is compared anew, nerve by nerve."""
+    if isinstance(fact, RecordUnusable) and examination.study.incomplete:
+        return examination  # a cart can send thousands
     study, marked = examination.study.with_fact(fact), examination.marked
     if isinstance(fact, Recording):
         marked = (*marked, evoked(fact, reference.markers))

@@ -33,7 +33,10 @@ _NOT_ALLOWED: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyEntry:
-    """A study by its names, with nothing about the patient; times are RFC 3339, `ended_at` None: open."""
+    """A study by its names, with nothing about the patient; times are RFC 3339, `ended_at` None: open.
+
+    `unusable` counts the records that could not be used.
+    """
 
     code: str
     study_id: str
@@ -41,6 +44,7 @@ class StudyEntry:
     recordings: int
     started_at: str
     ended_at: str | None
+    unusable: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +132,8 @@ class Visit:
             " (SELECT count(*) FROM fact WHERE study = code AND kind = 'recording') AS recordings,"
             " (SELECT received_at FROM fact WHERE study = code ORDER BY id LIMIT 1) AS started_at,"
             " (SELECT iif(kind = 'ended', received_at, NULL) FROM fact WHERE study = code"
-            "  AND kind IN ('recording', 'ended') ORDER BY id DESC LIMIT 1) AS ended_at"
+            "  AND kind IN ('recording', 'ended') ORDER BY id DESC LIMIT 1) AS ended_at,"
+            " (SELECT count(*) FROM fact WHERE study = code AND kind = 'unusable') AS unusable"
             " FROM study ORDER BY (SELECT min(id) FROM fact WHERE study = code) DESC"
         )
         return [StudyEntry(**dict(row)) for row in rows]
