@@ -18,7 +18,7 @@ import msgspec
 from gateway.commands.analyze import assessment_object
 from gateway.commands.corrections import amend, exclude
 from gateway.commands.desk import CONFIG, ID, desk, left_out, noted, when
-from gateway.commands.history import history_object, history_text
+from gateway.commands.history import WHOSE, history_object, history_text
 from gateway.commands.patient import patient
 from gateway.commands.recordings import recordings
 from gateway.commands.statements import statements
@@ -74,6 +74,8 @@ def _line(entry: StudyEntry, today: datetime) -> str:
 def _remarks(entry: StudyEntry) -> Iterator[str]:
     if entry.unusable:
         yield f"{entry.unusable} record{'' if entry.unusable == 1 else 's'} unusable"
+    if entry.patient:
+        yield f"refiled: {WHOSE[entry.patient]}"
 
 
 @command.command("show")
@@ -86,7 +88,8 @@ def _remarks(entry: StudyEntry) -> Iterator[str]:
 def show(wanted: str, form: Literal["json", "text"] | None, explain: bool, config: Path) -> int:
     """Print the assessment as it stands, from everything the store has of the study.
 
-    With what the cart sent of it that could not be used.
+    With what the cart sent of it that could not be used, and under how many patients it was filed: none is
+    named.
     """
     with desk(config) as here:
         found = here.visit.study(wanted)

@@ -192,6 +192,13 @@ class PatientStated:
 
     patient: Patient | None
 
+    @property
+    def whose(self) -> Literal["cart's", "another's", "nobody's"]:
+        """Whose it is by this, without a word of who that is."""
+        if self.patient is None:
+            return "cart's"
+        return "nobody's" if self.patient.id is None else "another's"
+
 
 Statement = ClinicalStated | DetailStated | ActionDeclined | PatientStated | Correction
 Fact = StudyOpened | Recording | RecordUnusable | ExamEnded | Statement | AlertAcknowledged

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gateway.domain.study import Fact, Study, StudyOpened, fold
+from gateway.domain.study import Fact, PatientStated, Study, StudyOpened, fold
 from gateway.errors import DataError, NoInput, PermissionRefused, StorageError, UsageError
+from gateway.formats.fact_json import decode
 from gateway.ports import Clock
 from gateway.store.decisions import Decisions
 from gateway.store.faults import code, is_damage, refused
@@ -35,7 +36,8 @@ _NOT_ALLOWED: Final = (
 class StudyEntry:
     """A study by its names, with nothing about the patient; times are RFC 3339, `ended_at` None: open.
 
-    `unusable` counts the records that could not be used.
+    `unusable` counts the records that could not be used. `patient` is whose it is by the last word of an
+    operator: the "cart's", "another's" or "nobody's"; None: nobody said anything.
     """
 
     code: str
@@ -45,6 +47,7 @@ class StudyEntry:
     started_at: str
     ended_at: str | None
     unusable: int
+    patient: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +122,15 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def _whose(body: bytes | None) -> str | None:
+    """Whose a study is by what was stated last; one that cannot be read may be anybody's."""
+    try:
+        stated = None if body is None else decode("patient", body)
+    except DataError:
+        return "nobody's"
+    return stated.whose if isinstance(stated, PatientStated) else None
+
+
 class Visit:
     """An open store; build it with `visit`."""
 
@@ -133,10 +145,12 @@ class Visit:
             " (SELECT received_at FROM fact WHERE study = code ORDER BY id LIMIT 1) AS started_at,"
             " (SELECT iif(kind = 'ended', received_at, NULL) FROM fact WHERE study = code"
             "  AND kind IN ('recording', 'ended') ORDER BY id DESC LIMIT 1) AS ended_at,"
-            " (SELECT count(*) FROM fact WHERE study = code AND kind = 'unusable') AS unusable"
+            " (SELECT count(*) FROM fact WHERE study = code AND kind = 'unusable') AS unusable,"
+            " (SELECT body FROM fact WHERE study = code AND kind = 'patient'"
+            "  ORDER BY id DESC LIMIT 1) AS patient"
             " FROM study ORDER BY (SELECT min(id) FROM fact WHERE study = code) DESC"
         )
-        return [StudyEntry(**dict(row)) for row in rows]
+        return [StudyEntry(**dict(row) | {"patient": _whose(row["patient"])}) for row in rows]
 
     def study(self, wanted: str) -> VisitedStudy:
         """The study of this code, or of this study id of a device.

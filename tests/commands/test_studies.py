@@ -110,6 +110,7 @@ async def test_as_json_a_study_is_an_object_a_line(capsys: Capture, folder: Path
         "started_at": "2026-11-02T09:15:00+00:00",
         "ended_at": "2026-11-02T09:15:00+00:00",
         "unusable": 0,
+        "patient": None,
     }
     assert oldest["ended_at"] is None
     assert "Canary" not in "".join(lines)
