@@ -5,6 +5,7 @@ The files are Study documents where the format does not matter: the driver takes
 
 import errno
 import logging
+import re
 import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -28,7 +29,7 @@ from gateway.errors import ConfigError, DataError, StorageError, Unavailable
 from gateway.formats import Document, Format, Reading, dicom, study_json
 from gateway.ports import DriverContext, Intake, Session
 from gateway.store.database import open_database
-from gateway.store.journal import Journal, JournaledFact, read_facts
+from gateway.store.journal import FACT_COLUMNS, Journal, JournaledFact, read_facts
 from tests.factories import motor, motor_marks, reference, sensory, study, waveform
 from tests.fakes import FakeClock
 from tests.transport.file_steps import before_each_step, failing
@@ -157,7 +158,7 @@ class Lab:
     async def facts(self) -> list[Fact]:
         async with open_database(self.path / "gateway.db") as database:
             query = (
-                "SELECT fact.id, study, cart, kind, identity, body"
+                f"SELECT {FACT_COLUMNS}"  # noqa: S608
                 " FROM fact JOIN study ON code = study ORDER BY 1"
             )
             found = await database.write(lambda c: read_facts(c.execute(query)))
@@ -242,8 +243,27 @@ async def test_a_damaged_file_fails_with_the_place_and_the_others_are_taken(lab:
     assert lab.tree["failed/1"] == damaged
     reason = lab.tree["failed/1.reason"].decode()
     assert reason.startswith("recordings[0]: stimulation_site: unknown stimulation site")
-    assert reason.count("\n") == 1
+    assert re.fullmatch(r"[^\n]+\nin the log: file=[0-9a-f]{12}\n", reason)
     assert await lab.unfinished() == []
+
+
+@pytest.mark.parametrize(
+    ("content", "at_once"),
+    [
+        (b"%PDF-1.7\n" + b"x" * 600, True),
+        (b"%PDF-1.7", False),
+        (b"{" + b"x" * 600, False),
+        (bytes(600), False),
+    ],
+)
+async def test_a_file_that_begins_as_another_kind_does_fails_when_it_has_settled(
+    lab: Lab, content: bytes, *, at_once: bool
+) -> None:
+    (lab.inbox / "1").write_bytes(content)
+    await lab.run(reads=10)
+    assert ("failed/1" in lab.tree) is at_once
+    await lab.run(reads=60)
+    assert lab.tree["failed/1"] == content
 
 
 async def test_a_copy_that_paused_is_taken_when_it_is_whole(lab: Lab) -> None:
@@ -261,7 +281,8 @@ async def test_a_file_beyond_the_limit_fails_with_the_limit(lab: Lab) -> None:
     lab.limits = Limits(document_bytes=100)
     lab.put("1", WRIST)
     await lab.run()
-    assert lab.tree["failed/1.reason"] == b"the file is larger than 100 bytes ([limits] document_bytes)\n"
+    reason = lab.tree["failed/1.reason"]
+    assert reason.startswith(b"the file is larger than 100 bytes ([limits] document_bytes)\n")
     assert await lab.facts() == []
 
 
