@@ -89,7 +89,7 @@ async def test_the_way_back_to_an_older_version_works(tmp_path: Path) -> None:
     older(path, 5)
     async with open_database(path):
         pass
-    assert schema_of(path) == NEWEST == 6
+    assert schema_of(path) == NEWEST > 5
     command, _ = examples()["gateway.db"]
 
     type_in(tmp_path, command)
