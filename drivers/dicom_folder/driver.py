@@ -9,7 +9,7 @@ import asyncio
 import logging
 
 from drivers.dicom_folder.protocol import Entry
-from drivers.dicom_folder.translate import Delivery, Translate
+from drivers.dicom_folder.translate import Delivery, Foreign, Translate
 from gateway.errors import DataError, StorageError
 from gateway.ports import Intake, Session
 from gateway.transport import Arrival, Folder
@@ -37,7 +37,7 @@ class FolderDriver:
             try:
                 delivery = await asyncio.to_thread(self._translate, arrival.data)
             except DataError as error:
-                await self._folder.damaged(arrival, str(error))
+                await self._folder.damaged(arrival, str(error), final=isinstance(error, Foreign))
             else:
                 await self._take(arrival, delivery, intake)
 

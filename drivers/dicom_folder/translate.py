@@ -7,7 +7,11 @@ from datetime import UTC, datetime
 from gateway.domain.recording import Recording
 from gateway.domain.study import ExamEnded, Fact, StudyHeader
 from gateway.errors import DataError
-from gateway.formats import Format, Reading
+from gateway.formats import SNIFFED_BYTES, Format, Reading
+
+
+class Foreign(DataError):
+    """A file that begins as none of the format does: waiting for the rest of it changes nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +40,12 @@ def recorded_at(translate: Translate) -> Callable[[bytes], str]:
     return order
 
 
+def _is_foreign(data: bytes, document_format: Format) -> bool:
+    """Whether the beginning is there, and is another format's; zeros are room for a copy under way."""
+    start = data[:SNIFFED_BYTES]
+    return len(start) == SNIFFED_BYTES and any(start) and not document_format.sniff(start)
+
+
 def _utc(time: str) -> str:
     return datetime.fromisoformat(time).astimezone(UTC).isoformat()
 
@@ -43,11 +53,17 @@ def _utc(time: str) -> str:
 def translator(document_format: Format, reading: Reading, *, single_file: bool) -> Translate:
     """What makes facts of a file's content; with `single_file` each file ends its examination.
 
-    It raises DataError, which names the place, for content that is not of this format.
+    It raises DataError, which names the place, for content that cannot be read, and Foreign for what can
+    never become a file of this format.
     """
 
     def translate(data: bytes) -> Delivery:
-        document = document_format.read(data, reading)
+        try:
+            document = document_format.read(data, reading)
+        except DataError as error:
+            if _is_foreign(data, document_format):
+                raise Foreign(error.reason, error.place) from error
+            raise
         ending = (ExamEnded(by="device"),) if single_file else ()
         return Delivery(
             header=document.study.header,

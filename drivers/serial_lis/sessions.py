@@ -14,7 +14,7 @@ from typing import Final
 from drivers.serial_lis.log import LineLog
 from drivers.serial_lis.protocol import Entry, Kind
 from drivers.serial_lis.translate import Conversation, replay
-from gateway.domain.study import ExamEnded
+from gateway.domain.study import ExamEnded, RecordUnusable
 from gateway.errors import DataError, StorageError
 from gateway.ports import Clock, Intake
 from gateway.protocols.lis_records import Delivery, Rejected, Result
@@ -170,10 +170,19 @@ class Sessions:
         self._held.remove(held)
 
     async def _deliver(self, results: Sequence[Result]) -> None:
-        """Journal the facts, study by study; say what was not taken."""
+        """Journal the facts, study by study; say what was not taken, in the log and to the study."""
         for result in results:
             if isinstance(result, Rejected):
                 self._log.tell("record_rejected", place=result.place, reason=result.reason)
-        deliveries = [result for result in results if isinstance(result, Delivery)]
+        deliveries = [delivery for result in results if (delivery := _delivery(result))]
         for header, group in itertools.groupby(deliveries, key=lambda delivery: delivery.header):
             await self._intake.deliver(header, [delivery.fact for delivery in group])
+
+
+def _delivery(result: Result) -> Delivery | None:
+    """The fact that follows from a result; None where no study is the worse for what was not taken."""
+    if isinstance(result, Delivery):
+        return result
+    if result.study is None:
+        return None
+    return Delivery(result.study, RecordUnusable(place=result.place, reason=result.reason))

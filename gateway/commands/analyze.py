@@ -14,7 +14,7 @@ from gateway.commands.main import failed
 from gateway.commands.text import assessment_text, explained
 from gateway.daemon.config import AnalysisSection, load
 from gateway.daemon.reference import UnknownId, load_reference
-from gateway.domain.assessment import document
+from gateway.domain.assessment import JsonObject, document
 from gateway.domain.derivation import sensory_derivation, step_object
 from gateway.domain.limits import Limits
 from gateway.domain.study import Study
@@ -64,7 +64,7 @@ def command(
     fold, code = _read(files, Reading(anatomy=reference.anatomy, limits=limits, polarity=polarity))
     as_text = form == "text" or (form is None and (explain or sys.stdout.isatty()))
     for study in fold.studies:
-        click.echo(assessed(study, reference, as_text=as_text, explain=explain))
+        click.echo(_assessed(study, reference, as_text=as_text, explain=explain))
     return code
 
 
@@ -98,16 +98,21 @@ def _reference(criteria: Sequence[str], norms: str | None, analysis: AnalysisSec
         raise UsageError(str(error)) from error
 
 
-def assessed(study: Study, reference: Reference, *, as_text: bool, explain: bool = False) -> str:
+def _assessed(study: Study, reference: Reference, *, as_text: bool, explain: bool) -> str:
     """The assessment of a study, as text or as a document in one line."""
-    examination = examine(study, reference)
     if as_text:
-        return assessment_text(examination, reference, explain=explain)
+        return assessment_text(examine(study, reference), reference, explain=explain)
+    return msgspec.json.encode(assessment_object(study, reference, explain=explain)).decode()
+
+
+def assessment_object(study: Study, reference: Reference, *, explain: bool = False) -> JsonObject:
+    """The assessment of a study as a document; `explain`: with how each finding was derived."""
+    examination = examine(study, reference)
     result = assessment(examination, reference)
     found = document(result, study_id=study.header.study_id, gateway_version=gateway.__version__)
     if explain:
         _explain(found, examination, Judging.of(examination, reference))
-    return msgspec.json.encode(found).decode()
+    return found
 
 
 def _explain(found: dict[str, Any], examination: Examination, judging: Judging) -> None:

@@ -77,6 +77,14 @@ _IDENTITY: Final = f"""\
   without a value. The next message names the right patient, once it is known who, under a new OBR-3:
   `{{study}}-2.{{n}}`, and `-3` for the patient after that. What is `W` stays so, whatever comes later."""
 
+_LIMITS: Final = """\
+`CMAP-LAT`, `CMAP-AMP`, `MCV`, `SNAP-LAT`, `SNAP-PLAT`, `SNAP-AMP` and `SCV` stand against the norm table
+named in `NORMS`, by the row that holds for the patient: OBX-7 is its limit, OBX-8 `N` within it, `L` below,
+`H` above. Both are empty where the value was not judged: the table has no limit for this site or segment,
+the distance is unknown or (latencies) not near the table's, or the limb was cold (latencies and
+velocities). An empty flag never means normal. `NORESP` is `A` at a motor site whose amplitude has a limit;
+a sensory response that is absent is `A` in `SENS-RESULT`."""
+
 _MEANINGS: Final = {
     Verdict.DELIVERED: "done",
     Verdict.COMMITTED: "the application's answer is waited for, on the same connection",
@@ -100,6 +108,7 @@ def statement() -> str:
         ("OBR-4: what was examined", _services()),
         ("OBX-3: what was observed", _observations()),
         ("Values of coded observations", _values()),
+        ("OBX-7 and OBX-8: limits and flags", _LIMITS),
         ("NTE behind MMN-SUPPORT", _summary_remarks()),
         ("OBX-11: status", _table(("Status", "Means"), ((f"`{k}`", text) for k, text in STATUSES.items()))),
         ("Units", _table(("UCUM", "Text"), ((f"`{unit}`", text) for unit, text in UNIT_TEXTS.items()))),
@@ -229,9 +238,9 @@ def _rules(retry: RetryRule, backoff: Backoff) -> str:
 - `emg-gateway replay` sends again what was acknowledged, to one engine that has lost it: the same bytes under
   the same MSH-10, in their order, by control id, study or time. Nothing is sent without `--send`; who did it
   and why stands in the ledger.
-- `emg-gateway ledger` shows each answer with the receiver's own words, which may name a patient: at most
-  {MAX_TEXT} characters, control characters escaped. They stand in the store and on that terminal; logs and
-  `outbox` have the code alone."""
+- `emg-gateway ledger` and `outbox list` show each answer with the receiver's own words, which may name a
+  patient: at most {MAX_TEXT} characters, control characters escaped. They stand in the store and on that
+  terminal; logs have the code alone."""
 
 
 def _transport() -> str:

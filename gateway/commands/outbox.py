@@ -1,9 +1,10 @@
 """`outbox`: what waits or was set aside, and what to do about it, beside a gateway that may be running.
 
-It shows who sent what where and the code that came back, never what stands in a message or in a receiver's
-own words: those may name a patient.
+It shows who sent what where and what came back, never what stands in a message. A receiver's own words may
+name a patient: they stand on this terminal, as in the ledger, and never in a log.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import Final
 
 import click
-import msgspec
 
 from gateway.commands.desk import operator
 from gateway.commands.terminal import printable
@@ -26,7 +26,7 @@ _CONFIG: Final = click.option(
 )
 _TO: Final = click.option("--to", metavar="NAME", help="Only this destination.")
 _ALL: Final = click.option("--all", "everything", is_flag=True, help="Every message that was set aside.")
-_IDS: Final = click.argument("control_ids", nargs=-1, metavar="CONTROL_ID...")
+_IDS: Final = click.argument("names", nargs=-1, metavar="CONTROL_ID...")
 _STATES: Final = ("pending", "parked", "dead", "refused", "discarded")
 REASON: Final = click.option(
     "--reason", required=True, metavar="TEXT", help="Why; kept in the ledger. Name no patient."
@@ -39,6 +39,7 @@ def command() -> None:
     """See what waits, send again or give up what was set aside, pause a destination.
 
     Parked: the receiver kept asking for a later try. Dead: it refused the message, or it could not be sent.
+    An MQTT event is named by its number, and its destination is the topic prefix.
     """
 
 
@@ -53,6 +54,15 @@ class OutboxDesk:
     destinations: tuple[str, ...]
     abandoned: tuple[str, ...]
 
+    @property
+    def everywhere(self) -> tuple[str, ...]:
+        """The destinations of messages, the topic prefixes that events go out under, what is abandoned."""
+        return (*self.destinations, *self.decisions.prefixes(), *self.abandoned)
+
+    def anywhere(self, name: str) -> str:
+        """One of them; UsageError when there is none of that name."""
+        return name if name in self.everywhere else self.named(name)
+
     def named(self, name: str) -> str:
         """The destination `name`; UsageError when the configuration has none."""
         if name not in self.destinations:
@@ -63,7 +73,7 @@ class OutboxDesk:
         return name
 
     def found(self, name: str) -> str:
-        """As `named`, or an abandoned one."""
+        """A destination of messages, be it an abandoned one; UsageError when there is none."""
         return name if name in self.abandoned else self.named(name)
 
 
@@ -85,11 +95,13 @@ def outbox_desk(config: Path) -> Iterator[OutboxDesk]:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @_CONFIG
 def list_(states: Sequence[str], to: str | None, config: Path, *, as_json: bool) -> None:
-    """List the messages that were set aside, the oldest first, then how each destination stands."""
+    """List the messages that were set aside, the oldest first, then how each destination stands.
+
+    The reason has the receiver's own words: they may name a patient, so look before you pass them on.
+    """
     with outbox_desk(config) as desk:
-        found = desk.decisions.messages(states or ("parked", "dead"), to and desk.found(to))
-        every = (*desk.destinations, *desk.abandoned)
-        destinations = desk.decisions.destinations([to] if to else every)
+        found = desk.decisions.messages(states or ("parked", "dead"), to and desk.anywhere(to))
+        destinations = desk.decisions.destinations([to] if to else desk.everywhere)
         abandoned = desk.abandoned
     for message in found:
         click.echo(_json(message) if as_json else _line(message))
@@ -99,14 +111,16 @@ def list_(states: Sequence[str], to: str | None, config: Path, *, as_json: bool)
 
 def _json(entry: WaitingMessage | DestinationState) -> str:
     shown = {name: value for name, value in asdict(entry).items() if value is not None and name != "id"}
-    return msgspec.json.encode(shown).decode()
+    # ASCII: a receiver's own words could else hold what a terminal obeys
+    return json.dumps(shown, separators=(",", ":"))
 
 
 def _line(message: WaitingMessage) -> str:
     tried = f"{message.attempts} {'try' if message.attempts == 1 else 'tries'}"
+    topic = f"  {message.topic}" if message.seq else ""
     line = (
         f"{message.created_at}  {message.study}  {message.sink:<16} {message.state:<9}"
-        f" {message.control_id:<20}  {tried:>9}  {message.reason}"
+        f" {message.name:<20}  {tried:>9}{topic}  {message.reason}"
     )
     return printable(line.rstrip())
 
@@ -128,11 +142,11 @@ def _stands(destination: DestinationState, abandoned: Sequence[str]) -> str:
 @_ALL
 @_TO
 @_CONFIG
-def retry(control_ids: Sequence[str], to: str | None, config: Path, *, everything: bool) -> int:
-    """Send messages that were set aside again, under the same control id."""
-    _check_choice(control_ids, everything=everything)
+def retry(names: Sequence[str], to: str | None, config: Path, *, everything: bool) -> int:
+    """Send messages that were set aside again, under the same control id; events under their number."""
+    _check_choice(names, everything=everything)
     with outbox_desk(config) as desk:
-        decided = desk.decisions.retry(None if everything else control_ids, to and desk.named(to))
+        decided = desk.decisions.retry(None if everything else names, to and desk.anywhere(to))
     return _told(decided, "pending again", everything=everything)
 
 
@@ -142,14 +156,12 @@ def retry(control_ids: Sequence[str], to: str | None, config: Path, *, everythin
 @REASON
 @_TO
 @_CONFIG
-def discard(
-    control_ids: Sequence[str], reason: str, to: str | None, config: Path, *, everything: bool
-) -> int:
+def discard(names: Sequence[str], reason: str, to: str | None, config: Path, *, everything: bool) -> int:
     """Give messages up for good; the results stay in the store and in the ledger."""
-    _check_choice(control_ids, everything=everything)
+    _check_choice(names, everything=everything)
     reason = why(reason)
     with outbox_desk(config) as desk:
-        decided = desk.decisions.discard(None if everything else control_ids, reason, to and desk.found(to))
+        decided = desk.decisions.discard(None if everything else names, reason, to and desk.anywhere(to))
     return _told(decided, "discarded", everything=everything)
 
 
@@ -161,8 +173,8 @@ def why(reason: str) -> str:
     return reason
 
 
-def _check_choice(control_ids: Sequence[str], *, everything: bool) -> None:
-    if bool(control_ids) == everything:
+def _check_choice(names: Sequence[str], *, everything: bool) -> None:
+    if bool(names) == everything:
         raise UsageError("name messages by CONTROL_ID, or say --all")
 
 
@@ -170,7 +182,7 @@ def _told(decided: Sequence[Decided], done: str, *, everything: bool) -> int:
     """A line a message; bad data where one that was named is left as it is."""
     for entry in decided:
         message = entry.message
-        click.echo(printable(f"{message.control_id} {message.sink}: {entry.left or done}"))
+        click.echo(printable(f"{message.name} {message.sink}: {entry.left or done}"))
     if not decided:
         click.echo("nothing is set aside")
     left = any(entry.left for entry in decided)

@@ -15,13 +15,15 @@ from typing import Literal, get_args
 import click
 import msgspec
 
-from gateway.commands.analyze import assessed
+from gateway.commands.analyze import assessment_object
 from gateway.commands.corrections import amend, exclude
 from gateway.commands.desk import CONFIG, ID, desk, left_out, noted, when
+from gateway.commands.history import WHOSE, history_object, history_text
 from gateway.commands.patient import patient
 from gateway.commands.recordings import recordings
 from gateway.commands.statements import statements
 from gateway.commands.terminal import printable
+from gateway.commands.text import assessment_text
 from gateway.daemon.clock import SystemClock
 from gateway.domain.study import (
     ActionDeclined,
@@ -65,7 +67,15 @@ def _line(entry: StudyEntry, today: datetime) -> str:
     ended = "open" if entry.ended_at is None else f"ended {when(entry.ended_at, today)}"
     count = f"{entry.recordings} recording{'' if entry.recordings == 1 else 's'}"
     started = when(entry.started_at, today)
-    return printable(f"{entry.code}  {started}  {entry.cart}  {count:>13}  {ended:<22}  {entry.study_id}")
+    line = f"{entry.code}  {started}  {entry.cart}  {count:>13}  {ended:<22}  {entry.study_id}"
+    return printable("  ".join((line, *_remarks(entry))))
+
+
+def _remarks(entry: StudyEntry) -> Iterator[str]:
+    if entry.unusable:
+        yield f"{entry.unusable} record{'' if entry.unusable == 1 else 's'} unusable"
+    if entry.patient:
+        yield f"refiled: {WHOSE[entry.patient]}"
 
 
 @command.command("show")
@@ -76,12 +86,22 @@ def _line(entry: StudyEntry, today: datetime) -> str:
 @click.option("--explain", is_flag=True, help="With how each finding was derived.")
 @CONFIG
 def show(wanted: str, form: Literal["json", "text"] | None, explain: bool, config: Path) -> int:
-    """Print the assessment as it stands, from everything the store has of the study."""
+    """Print the assessment as it stands, from everything the store has of the study.
+
+    With what the cart sent of it that could not be used, and under how many patients it was filed: none is
+    named.
+    """
     with desk(config) as here:
         found = here.visit.study(wanted)
         reference = here.reference
     as_text = form == "text" or (form is None and (explain or sys.stdout.isatty()))
-    click.echo(assessed(found.study, reference, as_text=as_text, explain=explain))
+    if as_text:
+        click.echo(assessment_text(examine(found.study, reference), reference, explain=explain))
+        for line in history_text(found, SystemClock().now().astimezone()):
+            click.echo(line)
+    else:
+        whole = assessment_object(found.study, reference, explain=explain) | history_object(found)
+        click.echo(msgspec.json.encode(whole).decode())
     return left_out(found)
 
 

@@ -17,7 +17,6 @@ from gateway.domain.criteria_words import MEASURE_UNITS
 from gateway.domain.derivation import Step, disagreement, lines, segment_derivation, sensory_derivation
 from gateway.domain.derivation.changes import place
 from gateway.domain.findings import Finding
-from gateway.domain.motor_limits import MotorLimits
 from gateway.domain.norms import NormTable
 from gateway.domain.quality import Quality
 from gateway.domain.recording import Modality, Recording
@@ -71,11 +70,9 @@ def _head(examination: Examination, reference: Reference) -> Iterator[str]:
 
 def _tables(examination: Examination, judging: Judging) -> Iterator[Sequence[str]]:
     """A table for each nerve and muscle, one for all SNAPs, and what the marks in them mean."""
-    norms, anatomy = judging.norms, judging.about.anatomy
-    limits = MotorLimits(norms=norms, anatomy=anatomy, thresholds=judging.about.thresholds)
     for nerve in examination.nerves.values():
-        yield from motor_tables(nerve.sites, nerve.segments, limits)
-    yield tuple(sensory_table(examination.sensory, norms.id))
+        yield from motor_tables(nerve.sites, nerve.segments, judging.motor_limits)
+    yield tuple(sensory_table(examination.sensory, judging.norms.id))
     yield (LEGEND,) if examination.nerves else ()
 
 

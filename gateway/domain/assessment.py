@@ -14,6 +14,7 @@ from gateway.domain.corrections import Amendment
 from gateway.domain.criteria import CriteriaSet
 from gateway.domain.differential import Differential
 from gateway.domain.findings import Finding
+from gateway.domain.motor_limits import MotorLimits
 from gateway.domain.pattern import NO_PATTERN, Mimic, Pattern
 from gateway.domain.quality import Quality
 from gateway.domain.recording import Marks, NoResponse, Recording, Response
@@ -32,7 +33,10 @@ JsonObject = dict[str, Json]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
-    """One study as it stands: the recordings used, the findings, the sensory results, the support."""
+    """One study as it stands: the recordings used, the findings, the sensory results, the support.
+
+    `motor_limits` is what motor values are judged by for this person.
+    """
 
     header: StudyHeader
     grading: str
@@ -40,6 +44,7 @@ class Assessment:
     criteria: tuple[CriteriaSet, ...]
     recordings: tuple[Evoked, ...]
     findings: tuple[Finding, ...]
+    motor_limits: MotorLimits
     sensory: tuple[SensoryResult, ...]
     sensory_normal: bool | None
     mmn: MmnSupport

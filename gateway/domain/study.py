@@ -113,6 +113,17 @@ class ExamEnded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordUnusable:
+    """Something that the cart sent of the study cannot be used: its place in the message, and why.
+
+    Holds nothing of what was sent. Sent again rightly it is a recording like any other; this stays.
+    """
+
+    place: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClinicalStated:
     """An operator stated clinical facts; those in `forgotten` are unknown again."""
 
@@ -181,9 +192,16 @@ class PatientStated:
 
     patient: Patient | None
 
+    @property
+    def whose(self) -> Literal["cart's", "another's", "nobody's"]:
+        """Whose it is by this, without a word of who that is."""
+        if self.patient is None:
+            return "cart's"
+        return "nobody's" if self.patient.id is None else "another's"
+
 
 Statement = ClinicalStated | DetailStated | ActionDeclined | PatientStated | Correction
-Fact = StudyOpened | Recording | ExamEnded | Statement | AlertAcknowledged
+Fact = StudyOpened | Recording | RecordUnusable | ExamEnded | Statement | AlertAcknowledged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +211,8 @@ class Study:
     `details` stand in the order they were stated; `declined` holds the reason by action, `amended` and
     `excluded` the last word by the identity of a recording. `recordings` are as the cart sent them.
     `header.patient` is whom the study belongs to; where an operator said so, `patient_sent` is whom the cart
-    named. `filing` counts, from 1, under how many patients it was filed.
+    named. `filing` counts, from 1, under how many patients it was filed. `incomplete`: the cart sent more
+    than could be used.
     """
 
     header: StudyHeader
@@ -205,6 +224,7 @@ class Study:
     excluded: Mapping[str, ExcludeReason] = field(default_factory=dict)
     patient_sent: Patient | None = None
     filing: int = 1
+    incomplete: bool = False
 
     @property
     def is_nobodys(self) -> bool:
@@ -241,6 +261,8 @@ class Study:
             return replace(self, recordings=(*self.recordings, fact), ended=False)
         if isinstance(fact, StudyOpened):
             return _told_by_cart(self, fact.header)
+        if isinstance(fact, RecordUnusable):
+            return replace(self, incomplete=True)
         if isinstance(fact, ClinicalStated):
             return replace(self, header=replace(self.header, clinical=_stated(self.header.clinical, fact)))
         if isinstance(fact, DetailStated):

@@ -117,6 +117,7 @@ CAVEATS: Final[Mapping[str, str]] = {
     "gain_differs": "gain differs between the sites",
     "declined": "declined",
     "excluded": "recording excluded by an operator",
+    "unusable_records": "the cart sent records that could not be used: 'emg-gateway studies show' lists them",
 }
 
 DECLINED: Final[Mapping[str, str]] = {

@@ -33,6 +33,7 @@ from gateway.domain.study import (
     Fact,
     Patient,
     PatientStated,
+    RecordUnusable,
     Statement,
     StudyOpened,
 )
@@ -44,6 +45,7 @@ from gateway.formats.thinned_json import decode_journaled, journaled_object
 Kind = Literal[
     "opened",
     "recording",
+    "unusable",
     "ended",
     "clinical",
     "detail",
@@ -103,11 +105,25 @@ class _PatientStatedShape(_Strict):
     patient: PatientShape | None
 
 
+class _RecordUnusableShape(_Strict):
+    place: str
+    reason: str
+
+
 class _AlertAcknowledgedShape(_Strict):
     alert_id: str
     by: str
     screen: str
     time: str
+
+
+_AS_IT_IS: Final[Mapping[type[Fact], Kind]] = {
+    DetailStated: "detail",
+    ActionDeclined: "declined",
+    RecordingExcluded: "excluded",
+    RecordUnusable: "unusable",
+    AlertAcknowledged: "acknowledged",
+}
 
 
 def encode(fact: Fact) -> tuple[Kind, bytes]:
@@ -122,19 +138,13 @@ def encode(fact: Fact) -> tuple[Kind, bytes]:
         case ClinicalStated():
             known = {name: value for name, value in asdict(fact.clinical).items() if value is not None}
             return "clinical", msgspec.json.encode({"clinical": known, "forgotten": fact.forgotten})
-        case DetailStated():
-            return "detail", msgspec.json.encode(asdict(fact))
         case RecordingAmended():
             named = {"identity": fact.identity, "reason": fact.reason}
             return "amended", msgspec.json.encode(named | dict(fact.changes))
-        case RecordingExcluded():
-            return "excluded", msgspec.json.encode(asdict(fact))
         case PatientStated(patient=patient):
             stated = None if patient is None else PatientShape(**asdict(patient))
             return "patient", msgspec.json.encode(_PatientStatedShape(patient=stated))
-        case AlertAcknowledged():
-            return "acknowledged", msgspec.json.encode(asdict(fact))
-    return "declined", msgspec.json.encode(asdict(fact))
+    return _AS_IT_IS[type(fact)], msgspec.json.encode(asdict(fact))
 
 
 def decode(kind: str, body: bytes) -> Fact:
@@ -144,6 +154,8 @@ def decode(kind: str, body: bytes) -> Fact:
             return StudyOpened(decode_header(body))
         case "recording":
             return decode_journaled(body)
+        case "unusable":
+            return RecordUnusable(**msgspec.structs.asdict(shaped(body, _RecordUnusableShape)))
         case "ended":
             return _ended(body)
         case "clinical" | "detail" | "declined" | "amended" | "excluded" | "patient":

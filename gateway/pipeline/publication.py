@@ -13,7 +13,14 @@ from gateway.domain.assessment import Assessment
 from gateway.domain.corrections import Correction
 from gateway.domain.recording import Recording
 from gateway.domain.sites import Evoked
-from gateway.domain.study import AlertAcknowledged, PatientStated, Study, StudyOpened, completed
+from gateway.domain.study import (
+    AlertAcknowledged,
+    PatientStated,
+    RecordUnusable,
+    Study,
+    StudyOpened,
+    completed,
+)
 from gateway.errors import DataError
 from gateway.pipeline.stages import Examination, Reference, assessment
 from gateway.protocols.alerts import Alert, Seen, acknowledged, alert_from, leaving, stored_alert
@@ -187,6 +194,8 @@ def _wants(
     """
     if before is None or after.study.is_nobodys:
         return False
+    if after.study.ended and isinstance(fact.fact, RecordUnusable):
+        return not before.study.incomplete  # the report says that there are some, not which
     if after.study.ended:
         return not isinstance(fact.fact, StudyOpened) or _reads_otherwise(before.study, after.study)
     if destination.interim and isinstance(fact.fact, Correction | PatientStated):

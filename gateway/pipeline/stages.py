@@ -21,6 +21,7 @@ from gateway.domain.gates import Circumstances
 from gateway.domain.guidance import guidance
 from gateway.domain.markers import MarkerSettings
 from gateway.domain.martin_gruber import MedianOverUlnar
+from gateway.domain.motor_limits import MotorLimits
 from gateway.domain.norms import NormTable, Person, person_of
 from gateway.domain.pattern import NO_PATTERN, Evidence, Mimic, Pattern, mimics, pattern
 from gateway.domain.recording import Recording
@@ -32,7 +33,7 @@ from gateway.domain.sensory import (
     sensory_results,
 )
 from gateway.domain.sites import Evoked, evoked
-from gateway.domain.study import Fact, NerveKey, Study
+from gateway.domain.study import Fact, NerveKey, RecordUnusable, Study
 from gateway.domain.support import MmnSupport, Support, caveats, exclusions, mmn_support
 from gateway.domain.thresholds import Thresholds
 from gateway.pipeline.nerves import NerveStudy, by_nerve, compare, touched
@@ -113,6 +114,12 @@ class Judging:
         )
         return cls(reference=reference, person=person, norms=reference.norms.for_person(person), about=about)
 
+    @property
+    def motor_limits(self) -> MotorLimits:
+        """What motor latencies, amplitudes and velocities of this person are judged by."""
+        about = self.about
+        return MotorLimits(norms=self.norms, anatomy=about.anatomy, thresholds=about.thresholds)
+
 
 StudyStage = Callable[[Examination, Judging], Examination]
 
@@ -168,6 +175,7 @@ def support(examination: Examination, judging: Judging) -> Examination:
             *reference.norms.caveats(judging.person, nerves),
             *(f"declined:{action}:{why}" for action, why in examination.study.declined.items()),
             *exclusions(examination.study),
+            *(("unusable_records",) if examination.study.incomplete else ()),
         ),
     )
     return replace(examination, mmn=mmn)
@@ -203,6 +211,8 @@ STUDY_STAGES: Final[tuple[StudyStage, ...]] = (grade, sense, guide, support, dif
 
 def take(examination: Examination, fact: Fact, reference: Reference) -> Examination:
     """The examination after one more fact; what it touches is compared anew, nerve by nerve."""
+    if isinstance(fact, RecordUnusable) and examination.study.incomplete:
+        return examination  # a cart can send thousands
     study, marked = examination.study.with_fact(fact), examination.marked
     if isinstance(fact, Recording):
         marked = (*marked, evoked(fact, reference.markers))
@@ -249,6 +259,7 @@ def assessment(examination: Examination, reference: Reference) -> Assessment:
         criteria=reference.criteria,
         recordings=examination.recordings,
         findings=examination.findings,
+        motor_limits=Judging.of(examination, reference).motor_limits,
         sensory=examination.sensory,
         sensory_normal=sensory_normal(examination.sensory),
         mmn=examination.mmn,

@@ -43,10 +43,15 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Something that was not taken: where it stood (`record 7 (R|2)`), and why. Holds no patient data."""
+    """Something that was not taken: where it stood (`record 7 (R|2)`), and why: no patient data.
+
+    `study` is the one that lacks a recording or what was stated of it by that; None where it lacks nothing,
+    nobody knows which it is, or the cart will send it again.
+    """
 
     place: str
     reason: str
+    study: StudyHeader | None = field(default=None, repr=False, compare=False)
 
 
 Result = Delivery | Rejected
@@ -116,12 +121,16 @@ class Assembler:
         return self._told(self._drop(reason))
 
     def interrupted(self) -> list[Result]:
-        """The gateway stopped here: measured values stand, a waveform that lacks parts does not."""
+        """The gateway or the cart stopped here: measured values stand, a waveform that lacks parts does not.
+
+        The cart sends again what was not taken.
+        """
         sweep, results = self._sweep, list[Result]()
         if sweep and not sweep.broken and sweep.drop_unfinished_waveform():
             results.append(Rejected(sweep.place, f"{sweep.name}: waveform parts are missing"))
             sweep.broken = not sweep.measured
-        return self._told(results) + self.end_of_message()
+        ended = self.end_of_message()
+        return self._told(results) + [r if isinstance(r, Delivery) else replace(r, study=None) for r in ended]
 
     def _told(self, results: list[Result]) -> list[Result]:
         told: list[Result] = []
@@ -151,7 +160,7 @@ class Assembler:
         try:
             return results + self._body(self._message, record, place)
         except DataError as error:
-            return [*results, Rejected(place, str(error))]
+            return [*results, self._unusable(place, str(error))]
 
     def _drop(self, reason: str) -> list[Result]:
         sweep, self._sweep = self._sweep, None
@@ -161,8 +170,9 @@ class Assembler:
     def _header(self, text: str) -> list[Result]:
         place = self._place("H")
         if self._message is not None:
+            study = self._message.study
             dropped = self._drop("a second H record came before it was complete")
-            return dropped + self._refuse_message(place, "a second H record; all up to L is refused")
+            return dropped + self._refuse_message(place, "a second H record; all up to L is refused", study)
         try:
             record = Record(text, Delimiters.declared_in(text))
             device = profile.read_device(record)
@@ -251,7 +261,7 @@ class Assembler:
 
     def _break(self, sweep: Sweep, place: str, reason: str) -> list[Result]:
         told, sweep.broken = sweep.broken, True
-        return [] if told else [Rejected(place, f"{reason}; {sweep.name} is not taken")]
+        return [] if told else [self._unusable(place, f"{reason}; {sweep.name} is not taken")]
 
     def _complete(self) -> list[Result]:
         sweep, self._sweep = self._sweep, None
@@ -261,7 +271,7 @@ class Assembler:
         try:
             return [Delivery(header, self._check(sweep.recording()))]
         except DataError as error:
-            return [Rejected(sweep.place, f"{sweep.name} is not taken: {error}")]
+            return [self._unusable(sweep.place, f"{sweep.name} is not taken: {error}")]
 
     def _terminate(self) -> list[Result]:
         results = self._complete()
@@ -270,10 +280,14 @@ class Assembler:
         self._reset()
         return results
 
-    def _refuse_message(self, place: str, reason: str) -> list[Result]:
+    def _refuse_message(self, place: str, reason: str, study: StudyHeader | None = None) -> list[Result]:
         self._reset()
         self._refusing = True
-        return [Rejected(place, reason)]
+        return [Rejected(place, reason, study)]
+
+    def _unusable(self, place: str, reason: str) -> Rejected:
+        """What the study whose records these are lacks from now on."""
+        return Rejected(place, reason, self._message.study if self._message else None)
 
     def _reset(self) -> None:
         self._count = 0

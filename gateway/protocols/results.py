@@ -13,9 +13,10 @@ from gateway.domain.anatomy import Anatomy, SitePoint
 from gateway.domain.assessment import Assessment
 from gateway.domain.criteria import BLOCKS, CriteriaSet, Grade
 from gateway.domain.findings import Finding
+from gateway.domain.motor_limits import Against, MotorLimits
 from gateway.domain.recording import Modality, NoResponse, Recording, Side
 from gateway.domain.segments import point
-from gateway.domain.sensory import SensoryGrade, SensoryResult
+from gateway.domain.sensory import LIMITED, SensoryGrade, SensoryResult
 from gateway.domain.sites import Evoked
 from gateway.domain.support import Support
 from gateway.domain.wording import amendment
@@ -26,6 +27,7 @@ from gateway.protocols.summary_remarks import listed, summary_remarks
 from gateway.protocols.sweeps import Sweep
 
 Value = float | str | Coded | Sweep
+_Limited = Mapping[str, Against | None]  # the values of a site, by field of the marks, that have a limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +89,15 @@ def results(assessment: Assessment, anatomy: Anatomy) -> tuple[StudyResults, ...
     """The report of `assessment`: the summary, then a study for each nerve, side and recording site."""
     sites: dict[StudyKey, list[Group]] = {}
     judged = {_pair(entry.evoked.recording): entry for entry in assessment.sensory}
+    limits = assessment.motor_limits
     for evoked in assessment.recordings:
         recording = evoked.recording
-        sites.setdefault(_key(recording), []).append(_site(evoked, judged.get(_pair(recording))))
+        before, snap = sites.setdefault(_key(recording), []), judged.get(_pair(recording))
+        against = _of_snap(snap) if snap else _of_cmap(evoked, limits, first=not before)
+        before.append(_site(evoked, against, snap))
     segments: dict[StudyKey, list[Group]] = {}
     for finding in assessment.findings:
-        segments.setdefault(_key(finding.segment.distal.recording), []).append(_segment(finding))
+        segments.setdefault(_key(finding.segment.distal.recording), []).append(_segment(finding, limits))
     studies = (
         StudyResults(key, (_identity(key, anatomy), *groups, *segments.get(key, ())))
         for key, groups in sites.items()
@@ -133,7 +138,25 @@ def _site_name(where: SitePoint) -> str:
     return f"{where.site}@{str(where.position_mm).removesuffix('.0')}mm"
 
 
-def _site(evoked: Evoked, judged: SensoryResult | None) -> Group:
+def _of_cmap(evoked: Evoked, limits: MotorLimits, *, first: bool) -> _Limited:
+    """`first`: nothing more distal was recorded over the muscle."""
+    return {
+        "onset_latency_ms": limits.latency(evoked, first=first),
+        "amplitude_mv": limits.amplitude(evoked),
+    }
+
+
+def _of_snap(judged: SensoryResult) -> _Limited:
+    values = {name: getattr(judged.evoked.graded, name, None) for name in judged.limits}
+    values["velocity_m_s"] = judged.velocity_m_s
+    return {
+        name: Against(value=value, limit=judged.limits[name], at_most=LIMITED[name].at_most)
+        for name, value in values.items()
+        if value is not None and name in judged.limits
+    }
+
+
+def _site(evoked: Evoked, against: _Limited, judged: SensoryResult | None) -> Group:
     recording, stimulus = evoked.recording, evoked.recording.stimulus
     name = _site_name(point(recording))
     technique = {
@@ -148,8 +171,8 @@ def _site(evoked: Evoked, judged: SensoryResult | None) -> Group:
     found = (
         Observation(code="STIM-SITE", value=name, recorded_at=at, remarks=(*corrected, *quality)),
         *(Observation(code=code, value=v, recorded_at=at) for code, v in technique.items() if v is not None),
-        *_response(evoked, judged),
-        *(_judgement(judged) if judged else ()),
+        *_response(evoked, against),
+        *(_judgement(judged, against) if judged else ()),
         *_curve(recording),
     )
     gone = None if recording.thinned is None else recording.identity
@@ -159,22 +182,25 @@ def _site(evoked: Evoked, judged: SensoryResult | None) -> Group:
 _AMPLITUDE: Final = {Modality.MOTOR: "CMAP-AMP", Modality.SENSORY: "SNAP-AMP"}
 
 
-def _response(evoked: Evoked, judged: SensoryResult | None) -> Iterator[Observation]:
-    """The marks; where nothing was evoked or nothing could be marked, an amplitude nobody can obtain."""
+def _response(evoked: Evoked, against: _Limited) -> Iterator[Observation]:
+    """The marks; where nothing was evoked or nothing could be marked, an amplitude nobody can obtain.
+
+    No response is abnormal where the amplitude has a limit; elsewhere the segment, or SENS-RESULT, tells.
+    """
     recording, graded = evoked.recording, evoked.graded
     at = recording.recorded_at
     if graded is None or isinstance(graded, NoResponse):
         if graded is not None:
-            yield Observation(code=quantities.NO_RESPONSE_CODE, value=1.0, recorded_at=at)
+            flag = "A" if against.get("amplitude_mv") else ""
+            yield Observation(code=quantities.NO_RESPONSE_CODE, value=1.0, flag=flag, recorded_at=at)
         yield Observation(code=_AMPLITUDE[recording.modality], value=None, recorded_at=at)
         return
-    limits = judged.limits if judged else {}
     for quantity in quantities.of(recording.modality):
         value = getattr(graded, quantity.field)
         if value is None:
             continue
         marker = "gateway" if quantity.field in evoked.filled else evoked.marked_by
-        limit, flag = _against(value, quantity.field, limits)
+        limit, flag = _limit_and_flag(against.get(quantity.field))
         yield Observation(
             code=quantity.code,
             value=value,
@@ -185,14 +211,12 @@ def _response(evoked: Evoked, judged: SensoryResult | None) -> Iterator[Observat
         )
 
 
-def _against(value: float, quantity: str, limits: Mapping[str, float]) -> tuple[str, str]:
+def _limit_and_flag(against: Against | None) -> tuple[str, str]:
     """The reference range of a value as text, and N, L or H; both empty where no limit was applied."""
-    limit = limits.get(quantity)
-    if limit is None:
+    if against is None:
         return "", ""
-    if quantity.endswith("latency_ms"):
-        return f"<={limit:g}", "H" if value > limit else "N"
-    return f">={limit:g}", "L" if value < limit else "N"
+    bound, beyond = ("<=", "H") if against.at_most else (">=", "L")
+    return f"{bound}{against.limit:g}", beyond if against.beyond else "N"
 
 
 def _curve(recording: Recording) -> Iterator[Observation]:
@@ -210,10 +234,10 @@ def _curve(recording: Recording) -> Iterator[Observation]:
 _SENSORY_FLAGS: Final = {SensoryGrade.NORMAL: "N", SensoryGrade.NOT_ASSESSABLE: ""}
 
 
-def _judgement(judged: SensoryResult) -> Iterator[Observation]:
+def _judgement(judged: SensoryResult, against: _Limited) -> Iterator[Observation]:
     at = judged.evoked.recording.recorded_at
     if judged.velocity_m_s is not None:
-        limit, flag = _against(judged.velocity_m_s, "velocity_m_s", judged.limits)
+        limit, flag = _limit_and_flag(against.get("velocity_m_s"))
         yield Observation(code="SCV", value=judged.velocity_m_s, limit=limit, flag=flag, recorded_at=at)
     yield Observation(
         code="SENS-RESULT",
@@ -224,11 +248,11 @@ def _judgement(judged: SensoryResult) -> Iterator[Observation]:
     )
 
 
-def _segment(finding: Finding) -> Group:
+def _segment(finding: Finding, limits: MotorLimits) -> Group:
     segment = finding.segment
     name = f"{_site_name(segment.distal_point)}-{_site_name(segment.proximal_point)}"
+    limit, flag = _limit_and_flag(limits.velocity(segment))
     compared = {
-        "MCV": segment.conduction_velocity_m_s,
         "AMP-RATIO": segment.amplitude_ratio,
         "AMP-RED": segment.amplitude_reduction_percent,
         "AREA-RED": segment.area_reduction_percent,
@@ -248,6 +272,7 @@ def _segment(finding: Finding) -> Group:
     )
     found = (
         Observation(code="SEGMENT", value=name),
+        Observation(code="MCV", value=segment.conduction_velocity_m_s, limit=limit, flag=flag),
         *(Observation(code=code, value=value) for code, value in compared.items()),
         Observation(
             code="CB-FINDING",

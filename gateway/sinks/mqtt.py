@@ -247,7 +247,8 @@ class MqttSink:
 
     async def _deliver(self, broker: BrokerConnection, event: OutboxItem, held: Mapping[str, int]) -> None:
         # Nothing is awaited between the two: a heartbeat never claims an event that has not gone before it.
-        self._last_event_seq = self._last_event_seq if event.seq is None else event.seq
+        # One that was refused and is tried again goes behind newer ones: the claim never falls.
+        self._last_event_seq = max(self._last_event_seq, event.seq or 0)
         # One that was not noted as delivered while a newer one was must not be what the broker keeps.
         await self._send(broker, event, retain=event.retain and event.id > held.get(event.topic, 0))
         await self._outbox.delivered(event.id, "PUBACK")

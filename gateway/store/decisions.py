@@ -1,11 +1,10 @@
 """What a person decides about messages on their way out: try again, give up, pause, resume.
 
 Beside a gateway that may be running, which notices within a second. Every decision is kept with who took it
-and when. Nothing here reads a message or repeats a receiver's words: both may name a patient.
+and when. Nothing here reads a message. The reason may be the receiver's own words: they may name a patient.
 """
 
 import contextlib
-import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -17,26 +16,35 @@ import msgspec
 
 from gateway.errors import UsageError
 from gateway.ports import Clock
+from gateway.store.studies import codes_named
 
 SetAside = Literal["parked", "dead"]
 Kind = Literal["retried", "discarded", "replayed", "paused", "resumed"]
 
-# An answer stands in the outbox as its code and the receiver's own words: only the code is ours to repeat.
-_ANSWER: Final = re.compile(r"(A[AER]|C[AER])(?:: .*)?", re.DOTALL)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingMessage:
-    """A message that is not delivered; `reason` is a code of HL7 table 0008, or our own words."""
+    """A message that is not delivered; `reason` is the receiver's code and own words, or ours.
+
+    A receiver's words have at most `acknowledgement.MAX_TEXT` characters, of any kind. An MQTT event has a
+    topic and, unless it empties that, a number; an HL7 message has a control id.
+    """
 
     id: int
     sink: str
-    control_id: str
+    control_id: str | None
+    seq: int | None
+    topic: str | None
     study: str
     state: str
     attempts: int
     reason: str
     created_at: str
+
+    @property
+    def name(self) -> str:
+        """What a person calls it: its control id, the number of an event, the topic that one empties."""
+        return self.control_id or str(self.seq or self.topic)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,14 +92,18 @@ class Decisions:
     def messages(
         self, states: Sequence[str] = ("parked", "dead"), sink: str | None = None
     ) -> list[WaitingMessage]:
-        """The HL7 messages in `states`, of one destination or of all, the oldest first."""
+        """The HL7 messages and MQTT events in `states`, of one destination or of all, the oldest first."""
         rows = self._connection.execute(
-            "SELECT id, sink, control_id, study, state, attempts, coalesce(error, '') AS reason, created_at"
-            " FROM outbox WHERE state <> 'delivered' AND state IN (SELECT value FROM json_each(?))"
-            " AND control_id IS NOT NULL AND sink = coalesce(?, sink) ORDER BY id",
+            "SELECT id, sink, control_id, seq, topic, study, state, attempts, coalesce(error, '') AS reason,"
+            " created_at FROM outbox WHERE state <> 'delivered' AND state IN (SELECT value FROM json_each(?))"
+            " AND sink = coalesce(?, sink) ORDER BY id",
             (msgspec.json.encode(states).decode(), sink),
         )
-        return [WaitingMessage(**dict(row) | {"reason": _reason(row["reason"])}) for row in rows]
+        return [WaitingMessage(**dict(row)) for row in rows]
+
+    def prefixes(self) -> list[str]:
+        """The topic prefixes that events were ever stored for."""
+        return [row["prefix"] for row in self._connection.execute("SELECT prefix FROM sequence ORDER BY 1")]
 
     def abandoned(self, known: Sequence[str]) -> list[str]:
         """The destinations that are none of `known` and have messages that wait or were set aside."""
@@ -120,45 +132,42 @@ class Decisions:
         since, by = (row["since"], row["stated_by"]) if row else (None, None)
         return DestinationState(sink=sink, paused_since=since, paused_by=by, **counts)
 
-    def retry(self, control_ids: Sequence[str] | None, sink: str | None = None) -> list[Decided]:
+    def retry(self, names: Sequence[str] | None, sink: str | None = None) -> list[Decided]:
         """Send messages that were set aside again, in their place in the order; None: all of them.
 
-        One that a later message of its study has overtaken is left: it would put back what was corrected.
+        The same bytes: an event keeps its number. One that a later message of its study, or a later event of
+        its topic, has overtaken is left: it would put back what was corrected.
         """
         with self._transaction():
-            return [self._retry(message) for message in self._chosen(control_ids, ("parked", "dead"), sink)]
+            return [self._retry(message) for message in self._chosen(names, ("parked", "dead"), sink)]
 
     def _retry(self, message: WaitingMessage) -> Decided:
-        row = self._connection.execute(
-            "SELECT payload = x'' AS empty, EXISTS (SELECT 1 FROM outbox later WHERE later.sink = outbox.sink"
-            " AND later.study = outbox.study AND later.filing = outbox.filing AND later.id > outbox.id"
-            " AND later.state = 'delivered'"
-            ") AS overtaken"
-            " FROM outbox WHERE id = ?",
-            (message.id,),
-        ).fetchone()
+        row = self._connection.execute(_STANDS, (message.id,)).fetchone()
+        event = message.topic is not None
         if row["empty"]:
-            return Decided(message, "it could not be written, there is nothing to send")
+            reason = "what it said is not kept any more" if event else "it could not be written"
+            return Decided(message, f"{reason}, there is nothing to send")
         if row["overtaken"]:
-            return Decided(message, "a later message of its study is delivered; discard this one")
+            later = "event of its topic has followed" if event else "message of its study is delivered"
+            return Decided(message, f"a later {later}; discard this one")
         self._connection.execute(
             "UPDATE outbox SET state = 'pending', refusals = 0, done_at = NULL WHERE id = ?", (message.id,)
         )
         self._note("retried", message.sink, message.id)
         return Decided(message)
 
-    def discard(
-        self, control_ids: Sequence[str] | None, reason: str, sink: str | None = None
-    ) -> list[Decided]:
+    def discard(self, names: Sequence[str] | None, reason: str, sink: str | None = None) -> list[Decided]:
         """Give messages up, for a `reason`; None: all that were set aside.
 
         One that is still pending can be named while its destination is paused.
         """
-        states = ("parked", "dead") if control_ids is None else ("parked", "dead", "pending")
+        states = ("parked", "dead") if names is None else ("parked", "dead", "pending")
         with self._transaction():
-            return [self._discard(message, reason) for message in self._chosen(control_ids, states, sink)]
+            return [self._discard(message, reason) for message in self._chosen(names, states, sink)]
 
     def _discard(self, message: WaitingMessage, reason: str) -> Decided:
+        if message.state == "pending" and message.topic is not None:
+            return Decided(message, "it is on its way")
         if message.state == "pending" and not self._paused(message.sink):
             return Decided(message, f"it is on its way; 'emg-gateway outbox pause {message.sink}' first")
         self._connection.execute(
@@ -172,9 +181,11 @@ class Decisions:
         """What replaying `wanted` would send again, in order, and what it would leave; changes nothing.
 
         One that a later message of its study has overtaken is left unless that one goes with it: it would
-        put back what was corrected. UsageError where a control id that is named was not delivered there.
+        put back what was corrected. UsageError where a control id that is named was not delivered there, or
+        no such study is known.
         """
-        rows = self._connection.execute(_DELIVERED, _values(wanted)).fetchall()
+        codes = None if wanted.study is None else codes_named(self._connection, wanted.study)
+        rows = self._connection.execute(_DELIVERED, _values(wanted, codes)).fetchall()
         if not set(wanted.control_ids) <= {row["control_id"] for row in rows}:
             raise UsageError(
                 "a message of such a control id is not delivered there; see 'emg-gateway ledger'"
@@ -225,16 +236,16 @@ class Decisions:
         return bool(self._connection.execute("SELECT 1 FROM pause WHERE sink = ?", (sink,)).fetchone())
 
     def _chosen(
-        self, control_ids: Sequence[str] | None, states: Sequence[str], sink: str | None
+        self, names: Sequence[str] | None, states: Sequence[str], sink: str | None
     ) -> list[WaitingMessage]:
         there = self.messages(states, sink)
-        if control_ids is None:
+        if names is None:
             return there
-        if not set(control_ids) <= {message.control_id for message in there}:
+        if not set(names) <= {message.name for message in there}:
             raise UsageError(
                 "a message of such a control id is not waiting; 'emg-gateway outbox list' shows which are"
             )
-        return [message for message in there if message.control_id in control_ids]
+        return [message for message in there if message.name in names]
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -251,26 +262,37 @@ class Decisions:
         )
 
 
+# Events: one that only follows counts too, for nobody knows here whether it is out already.
+_STANDS: Final = """
+    SELECT payload = x'' AND (control_id IS NOT NULL OR seq IS NOT NULL) AS empty, EXISTS (
+        SELECT 1 FROM outbox later
+        WHERE later.study = outbox.study AND later.sink = outbox.sink AND later.id > outbox.id AND CASE
+            WHEN outbox.topic IS NULL THEN later.filing = outbox.filing AND later.state = 'delivered'
+            ELSE later.topic = outbox.topic AND later.state IN ('pending', 'delivered')
+        END
+    ) AS overtaken
+    FROM outbox WHERE id = ?
+"""
 _DELIVERED: Final = """
-    SELECT outbox.id, sink, control_id, outbox.study, state, attempts, '' AS reason, created_at,
+    SELECT outbox.id, sink, control_id, seq, topic, outbox.study, state, attempts, '' AS reason, created_at,
         payload = x'' AS empty, (
             SELECT max(later.id) FROM outbox later WHERE later.sink = outbox.sink
             AND later.study = outbox.study AND later.filing = outbox.filing AND later.state = 'delivered'
         ) AS latest
-    FROM outbox JOIN study ON study.code = outbox.study
+    FROM outbox
     WHERE sink = :sink AND state = 'delivered' AND control_id IS NOT NULL
         AND (:ids = '[]' OR control_id IN (SELECT value FROM json_each(:ids)))
-        AND (:study IS NULL OR outbox.study = upper(:study) OR study_id = :study)
+        AND (:studies IS NULL OR study IN (SELECT value FROM json_each(:studies)))
         AND (:since IS NULL OR created_at >= :since) AND (:until IS NULL OR created_at < :until)
     ORDER BY outbox.id
 """
 
 
-def _values(wanted: Wanted) -> dict[str, str | None]:
+def _values(wanted: Wanted, codes: Sequence[str] | None) -> dict[str, str | None]:
     return {
         "sink": wanted.sink,
         "ids": msgspec.json.encode(wanted.control_ids).decode(),
-        "study": wanted.study,
+        "studies": None if codes is None else msgspec.json.encode(codes).decode(),
         "since": None if wanted.since is None else wanted.since.isoformat(),
         "until": None if wanted.until is None else wanted.until.isoformat(),
     }
@@ -287,8 +309,3 @@ def _left(row: sqlite3.Row, chosen: AbstractSet[int]) -> str:
     if row["latest"] not in chosen:
         return "a later message of its study is delivered; replay that one, or both"
     return ""
-
-
-def _reason(error: str) -> str:
-    found = _ANSWER.fullmatch(error)
-    return found[1] if found else error

@@ -28,6 +28,7 @@ from gateway.store.checksum import checksum
 from gateway.store.database import Database
 from gateway.store.faults import refused
 from gateway.store.migrations import check_shape
+from gateway.store.studies import codes_named
 
 logger = logging.getLogger(__name__)
 
@@ -158,7 +159,10 @@ class Outbox:
                 await self._settled.wait()
 
     async def last_seq(self, sink: str) -> int:
-        """The number of the newest event before the first that is still pending; 0 when there is none."""
+        """The number of the newest event before the first that is still pending; 0 when there is none.
+
+        One that was refused and is to be tried again counts as gone: it keeps its number.
+        """
         return await self._database.write(lambda c: _last_seq(c, sink))
 
     async def retained(self, sink: str) -> Sequence[OutboxItem]:
@@ -330,7 +334,8 @@ def _version(connection: sqlite3.Connection) -> tuple[int, frozenset[str]]:
 
 def _last_seq(connection: sqlite3.Connection, sink: str) -> int:
     query = (
-        "SELECT coalesce((SELECT min(seq) - 1 FROM outbox WHERE sink = ?1 AND state = 'pending'),"
+        "SELECT coalesce((SELECT min(seq) - 1 FROM outbox"
+        " WHERE sink = ?1 AND state = 'pending' AND attempts = 0),"
         " (SELECT last FROM sequence WHERE prefix = ?1), 0)"
     )
     return int(connection.execute(query, (sink,)).fetchone()[0])
@@ -354,7 +359,7 @@ _LEDGER: Final = """
             WHERE message = outbox.id ORDER BY id DESC LIMIT 1
         ) AS decision
     FROM outbox JOIN study ON study.code = outbox.study
-    WHERE ?1 IS NULL OR outbox.study = ?1 OR study.study_id = ?1 ORDER BY outbox.id
+    WHERE ?1 IS NULL OR outbox.study IN (SELECT value FROM json_each(?1)) ORDER BY outbox.id
 """
 
 
@@ -362,14 +367,15 @@ def ledger(path: Path, study: str | None = None) -> list[dict[str, Any]]:
     """What was sent where and what came back, oldest first; `study` is a code or a device's study id.
 
     Reads the database at `path` beside a running gateway; StorageError when it cannot be read, DataError when
-    another version wrote it.
+    another version wrote it, UsageError when it has no such study.
     """
     try:
         source = f"{path.absolute().as_uri()}?mode=ro"
         with contextlib.closing(sqlite3.connect(source, uri=True)) as connection:
             connection.row_factory = sqlite3.Row
             check_shape(connection, path)
-            rows = connection.execute(_LEDGER, (study,)).fetchall()
+            codes = None if study is None else msgspec.json.encode(codes_named(connection, study)).decode()
+            rows = connection.execute(_LEDGER, (codes,)).fetchall()
     except sqlite3.Error as error:
         raise refused(path, error) from error
     return [{name: value for name, value in dict(row).items() if value is not None} for row in rows]

@@ -69,10 +69,11 @@ def retained(connection: sqlite3.Connection, sink: str) -> list[OutboxItem]:
 def after(connection: sqlite3.Connection, sink: str, since: int, until: int, limit: int) -> list[OutboxItem]:
     """The events numbered above `since` up to `until` that are kept, oldest first.
 
-    One that the broker refused when it was new would be refused again.
+    One that the broker refused when it was new would be refused again: not before it was taken after all.
     """
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM outbox WHERE sink = ?1 AND seq > ?2 AND seq <= ?3 AND state <> 'dead'"  # noqa: S608
+        f"SELECT {_COLUMNS} FROM outbox WHERE sink = ?1 AND seq > ?2 AND seq <= ?3"  # noqa: S608
+        " AND (state = 'delivered' OR (state = 'pending' AND attempts = 0))"
         " AND seq > (SELECT thinned FROM sequence WHERE prefix = ?1) ORDER BY seq LIMIT ?4",
         (sink, since, until, limit),
     )

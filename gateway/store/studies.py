@@ -11,6 +11,7 @@ from datetime import datetime
 
 from gateway.domain.assessment import JsonObject
 from gateway.domain.study import Study, StudyOpened, fold
+from gateway.errors import UsageError
 from gateway.store.database import Database
 from gateway.store.journal import FACT_COLUMNS, JournaledFact, Unreadable, read_facts, tell_unreadable
 from gateway.store.objects import stored_object
@@ -66,6 +67,15 @@ class Studies:
         return await self._database.write(
             lambda c: [row["code"] for row in c.execute(query, (now.isoformat(),))]
         )
+
+
+def codes_named(connection: sqlite3.Connection, wanted: str) -> list[str]:
+    """The codes of the studies of this code, or of this study id of a device; UsageError: there is none."""
+    query = "SELECT code FROM study WHERE code = ? OR study_id = ? ORDER BY code"
+    codes = [row["code"] for row in connection.execute(query, (wanted.upper(), wanted))]
+    if not codes:
+        raise UsageError("no study of this code or id; 'emg-gateway studies list' shows them")
+    return codes
 
 
 def _load(

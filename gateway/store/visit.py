@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gateway.domain.study import Fact, Study, StudyOpened, fold
+from gateway.domain.study import Fact, PatientStated, Study, StudyOpened, fold
 from gateway.errors import DataError, NoInput, PermissionRefused, StorageError, UsageError
+from gateway.formats.fact_json import decode
 from gateway.ports import Clock
 from gateway.store.decisions import Decisions
 from gateway.store.faults import code, is_damage, refused
 from gateway.store.journal import FACT_COLUMNS, JournaledFact, Stamp, Unreadable, add_known, read_facts
 from gateway.store.migrations import check_shape
+from gateway.store.studies import codes_named
 
 _NOT_ALLOWED: Final = (
     sqlite3.SQLITE_PERM,
@@ -32,7 +34,11 @@ _NOT_ALLOWED: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyEntry:
-    """A study by its names, with nothing about the patient; times are RFC 3339, `ended_at` None: open."""
+    """A study by its names, with nothing about the patient; times are RFC 3339, `ended_at` None: open.
+
+    `unusable` counts the records that could not be used. `patient` is whose it is by the last word of an
+    operator: the "cart's", "another's" or "nobody's"; None: nobody said anything.
+    """
 
     code: str
     study_id: str
@@ -40,6 +46,8 @@ class StudyEntry:
     recordings: int
     started_at: str
     ended_at: str | None
+    unusable: int
+    patient: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +119,15 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def _whose(body: bytes | None) -> str | None:
+    """Whose a study is by what was stated last; one that cannot be read may be anybody's."""
+    try:
+        stated = None if body is None else decode("patient", body)
+    except DataError:
+        return "nobody's"
+    return stated.whose if isinstance(stated, PatientStated) else None
+
+
 class Visit:
     """An open store; build it with `visit`."""
 
@@ -124,10 +141,13 @@ class Visit:
             " (SELECT count(*) FROM fact WHERE study = code AND kind = 'recording') AS recordings,"
             " (SELECT received_at FROM fact WHERE study = code ORDER BY id LIMIT 1) AS started_at,"
             " (SELECT iif(kind = 'ended', received_at, NULL) FROM fact WHERE study = code"
-            "  AND kind IN ('recording', 'ended') ORDER BY id DESC LIMIT 1) AS ended_at"
+            "  AND kind IN ('recording', 'ended') ORDER BY id DESC LIMIT 1) AS ended_at,"
+            " (SELECT count(*) FROM fact WHERE study = code AND kind = 'unusable') AS unusable,"
+            " (SELECT body FROM fact WHERE study = code AND kind = 'patient'"
+            "  ORDER BY id DESC LIMIT 1) AS patient"
             " FROM study ORDER BY (SELECT min(id) FROM fact WHERE study = code) DESC"
         )
-        return [StudyEntry(**dict(row)) for row in rows]
+        return [StudyEntry(**dict(row) | {"patient": _whose(row["patient"])}) for row in rows]
 
     def study(self, wanted: str) -> VisitedStudy:
         """The study of this code, or of this study id of a device.
@@ -165,10 +185,7 @@ class Visit:
         return Decisions(self._connection, by, clock)
 
     def _code(self, wanted: str) -> str:
-        query = "SELECT code FROM study WHERE code = ? OR study_id = ? ORDER BY code"
-        codes = [row["code"] for row in self._connection.execute(query, (wanted.upper(), wanted))]
-        if not codes:
-            raise UsageError("no study of this code or id; 'emg-gateway studies list' shows them")
+        codes = codes_named(self._connection, wanted)
         if len(codes) > 1:
             raise UsageError(f"more than one study of this id; name one by its code: {', '.join(codes)}")
-        return str(codes[0])
+        return codes[0]

@@ -123,10 +123,13 @@ class Folder:
         beside = Beside(NOTICE, notices) if notices else None
         await self._carry_out(_Move(arrival.file, DONE, beside))
 
-    async def damaged(self, arrival: Arrival, reason: str) -> None:
-        """The file cannot be read: it goes to `failed/` with the reason, when it has not changed for long."""
-        if self._settling.gives_up(arrival.file, self._monotonic()):
-            await self._fail(arrival.file, reason, {"file": arrival.digest})
+    async def damaged(self, arrival: Arrival, reason: str, *, final: bool = False) -> None:
+        """The file cannot be read: it goes to `failed/` with the reason, when it has not changed for long.
+
+        At once where that is `final`: whatever may still arrive of it cannot mend it.
+        """
+        if final or self._settling.gives_up(arrival.file, self._monotonic()):
+            await self._fail(arrival.file, reason, arrival.digest)
 
     def later(self, arrival: Arrival) -> None:
         """The file could not be taken just now: it is the next one again."""
@@ -215,9 +218,15 @@ class Folder:
             return f"the file is larger than {most} bytes ([limits] document_bytes)"
         return None if file.size else "the file is empty"
 
-    async def _fail(self, file: Seen, reason: str, fields: dict[str, str] | None = None) -> None:
-        logger.warning("file_failed", extra={"fields": {"driver": self._driver, **(fields or {})}})
-        await self._carry_out(_Move(file, FAILED, Beside(REASON, (reason,))))
+    async def _fail(self, file: Seen, reason: str, called: str | None = None) -> None:
+        """To `failed/`, with the reason and what the log calls the file: its name stands in no log.
+
+        One that was not read is called by when it was written.
+        """
+        called = called or digest_of(f"{file.mtime_ns} {file.size}".encode())
+        fields = {"driver": self._driver, "file": called, "path": self._settings.path / FAILED}
+        logger.warning("file_failed", extra={"fields": fields | {"reason": reason}})
+        await self._carry_out(_Move(file, FAILED, Beside(REASON, (reason, f"in the log: file={called}"))))
 
     async def _carry_out(self, move: _Move) -> bool:
         """Make the move, or owe it: the file is not taken again meanwhile. Whether it was made."""

@@ -96,7 +96,19 @@ def test_a_study_can_be_asked_for_by_its_code_or_its_id(capsys: Capture, config:
     everything = rows(capsys, "--config", config)
     code = everything[0].split()[1]
     assert rows(capsys, "--config", config, "--study", "S-1") == everything
-    assert rows(capsys, "--config", config, "--study", code) == everything
+    assert rows(capsys, "--config", config, "--study", code.lower()) == everything
+
+
+def test_a_study_that_is_not_there_is_said(capsys: Capture, config: Path) -> None:
+    assert run(["ledger", "--study", "S-2", "--config", str(config)]) == 64
+    advice = "no study of this code or id; 'emg-gateway studies list' shows them"
+    assert capsys.readouterr() == ("", f"emg-gateway: {advice}\n")
+
+
+async def test_a_study_of_which_nothing_was_sent_yet_has_no_lines(capsys: Capture, config: Path) -> None:
+    async with open_database(config.parent / DATABASE) as database:
+        journal = await Journal.open(database, FakeClock(), "boot-1")
+        await journal.intake("room-1", "cart-a", ignore).deliver(header(study_id="S-2"), [])
     assert rows(capsys, "--config", config, "--study", "S-2") == []
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from gateway.commands.main import run
 from gateway.store.visit import visit
-from tests.store.test_decisions import set_aside, store
-from tests.store.test_outbox import desk
+from tests.store.test_decisions import REFUSED, refuse_events, set_aside, store
+from tests.store.test_outbox import PREFIX, desk
 
 Capture = pytest.CaptureFixture[str]
 ENGINES = "".join(f'[[hl7]]\nname = "{name}"\nurl = "mllp://127.0.0.1"\n' for name in ("engine", "archive"))
@@ -28,7 +28,6 @@ async def config(tmp_path: Path) -> Path:
 def said(capsys: Capture, config: Path, *words: str, code: int = 0) -> list[str]:
     assert run(["outbox", *words, "--config", str(config)]) == code
     out, err = capsys.readouterr()
-    assert "Canary" not in out + err
     if code == 64:
         assert (out, err.count("\n")) == ("", 1)
         return [err]
@@ -36,9 +35,9 @@ def said(capsys: Capture, config: Path, *words: str, code: int = 0) -> list[str]
     return out.splitlines()
 
 
-def test_what_was_set_aside_is_listed_and_nobody_is_named(capsys: Capture, config: Path) -> None:
+def test_what_was_set_aside_is_listed_with_what_its_receiver_said(capsys: Capture, config: Path) -> None:
     first, second, engine, archive = said(capsys, config, "list")
-    assert first.split()[2:] == ["engine", "dead", "C-1", "1", "try", "AR"]
+    assert first.split(maxsplit=7)[2:] == ["engine", "dead", "C-1", "1", "try", REFUSED]
     assert second.split()[4] == "C-2"
     assert engine == "engine: 1 pending, 0 parked, 2 dead"
     assert archive == "archive: 0 pending, 0 parked, 0 dead"
@@ -54,9 +53,39 @@ def test_any_state_and_one_destination_can_be_asked_for(capsys: Capture, config:
 def test_as_json_a_message_or_destination_is_an_object_a_line(capsys: Capture, config: Path) -> None:
     said(capsys, config, "pause", "engine")
     message, _, engine, archive = map(json.loads, said(capsys, config, "list", "--json"))
-    assert (message["control_id"], message["state"], message["reason"]) == ("C-1", "dead", "AR")
+    assert (message["control_id"], message["state"], message["reason"]) == ("C-1", "dead", REFUSED)
     assert (engine["sink"], engine["dead"], "paused_since" in engine) == ("engine", 2, True)
     assert "paused_since" not in archive
+
+
+async def test_events_that_a_broker_refused_are_listed_and_decided_about_too(
+    capsys: Capture, config: Path
+) -> None:
+    async with desk(config.parent) as here:
+        await refuse_events(here, "study/x/assessment", "study/x/guidance")
+    first, second, prefix = said(capsys, config, "list", "--to", PREFIX)
+    assert first.split(maxsplit=7)[2:7] == [PREFIX, "dead", "1", "1", "try"]
+    assert first.endswith("  study/x/assessment  the broker does not take it")
+    assert second.split()[4] == "2"
+    assert prefix == f"{PREFIX}: 0 pending, 0 parked, 2 dead"
+    event = json.loads(said(capsys, config, "list", "--json", "--to", PREFIX)[0])
+    assert (event["seq"], event["topic"], "control_id" in event) == (1, "study/x/assessment", False)
+    assert said(capsys, config, "retry", "1") == [f"1 {PREFIX}: pending again"]
+    assert said(capsys, config, "discard", "2", "--to", PREFIX, "--reason", "too large") == [
+        f"2 {PREFIX}: discarded"
+    ]
+    assert said(capsys, config, "list")[-1] == f"{PREFIX}: 1 pending, 0 parked, 0 dead"
+
+
+async def test_a_receivers_words_give_a_terminal_no_orders(capsys: Capture, config: Path) -> None:
+    async with desk(config.parent) as here:
+        orders = "UPDATE outbox SET error = 'AR: \x1b[31m\nred \u009b31m' WHERE state = 'dead'"
+        await here.database.write(lambda c: c.execute(orders).rowcount)
+    first, *_ = said(capsys, config, "list")
+    assert first.endswith(r"AR: \x1b[31m\x0ared \x9b31m")
+    first, *_ = said(capsys, config, "list", "--json")
+    assert first.isascii()
+    assert first.isprintable()
 
 
 def test_messages_go_out_again_by_name_or_all(capsys: Capture, config: Path) -> None:

@@ -126,6 +126,7 @@ async def test_what_is_not_kept_any_more_is_said(capsys: Capture, config: Path) 
         (["C-4"], "engine", "not delivered there"),
         (["C-3"], "archive", "not delivered there"),
         (["C-3"], "nobody", "no such destination"),
+        (["--study", "S-9"], "engine", "no study of this code or id"),
         (["--since", "yesterday"], "engine", "--since: write a time as 2026-11-02T09:30"),
     ],
 )

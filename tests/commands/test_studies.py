@@ -16,7 +16,7 @@ from gateway.commands.main import run
 from gateway.daemon.clock import SystemClock
 from gateway.daemon.config import DATABASE
 from gateway.domain.recording import Stimulus
-from gateway.domain.study import ExamEnded, Fact
+from gateway.domain.study import ExamEnded, Fact, RecordUnusable
 from gateway.ports import Clock
 from gateway.store.database import open_database
 from gateway.store.journal import Journal, JournaledFact
@@ -109,6 +109,8 @@ async def test_as_json_a_study_is_an_object_a_line(capsys: Capture, folder: Path
         "recordings": 1,
         "started_at": "2026-11-02T09:15:00+00:00",
         "ended_at": "2026-11-02T09:15:00+00:00",
+        "unusable": 0,
+        "patient": None,
     }
     assert oldest["ended_at"] is None
     assert "Canary" not in "".join(lines)
@@ -125,6 +127,26 @@ def test_a_study_is_shown_as_it_stands(capsys: Capture, folder: Path) -> None:
     explained = said(capsys, folder, "show", "S-1", "--explain")
     assert set(text) < set(explained)
     assert any(line.strip().startswith("gate ") for line in explained)
+
+
+async def test_what_the_cart_sent_and_could_not_be_used_is_listed_with_place_and_reason(
+    capsys: Capture, folder: Path
+) -> None:
+    bad = [RecordUnusable(place=f"record {n} (R|{n})", reason="nerve: unknown nerve") for n in (5, 9)]
+    await deliver(folder, *bad)
+    await deliver(folder, *bad)  # the cart sent its message again
+
+    (listed,) = said(capsys, folder, "list")
+    assert listed.endswith("  S-1  2 records unusable")
+    assert json.loads(said(capsys, folder, "list", "--json")[0])["unusable"] == 2
+    text = said(capsys, folder, "show", "S-1", "--format", "text")
+    assert text[-3] == "Sent by the cart and not used"
+    assert re.fullmatch(r"\* today ..:.., record 9 \(R\|9\): nerve: unknown nerve", text[-1])
+    assert "the cart sent records that could not be used" in " ".join(text)
+    document = assessment(capsys, folder)
+    Draft202012Validator(schema("assessment")).validate(document)
+    assert "unusable_records" in document["mmn"]["caveats"]
+    assert [entry["place"] for entry in document["unusable"]] == ["record 5 (R|5)", "record 9 (R|9)"]
 
 
 def test_what_cannot_be_read_of_a_study_is_said_beside_the_rest(capsys: Capture, folder: Path) -> None:

@@ -17,7 +17,7 @@ from drivers.serial_lis.protocol import Entry, Kind
 from drivers.serial_lis.translate import Conversation, replay
 from gateway.domain.limits import Limits
 from gateway.domain.recording import Recording, Waveform
-from gateway.domain.study import ExamEnded, Fact, Patient, Study, StudyHeader
+from gateway.domain.study import ExamEnded, Fact, Patient, RecordUnusable, Study, StudyHeader
 from gateway.errors import DataError, StorageError, Unavailable
 from gateway.ports import DriverContext, Session
 from gateway.protocols.lis_frames import ACK, ENQ, EOT, Frame, cut, encode_frame
@@ -299,6 +299,17 @@ async def test_a_cart_that_starts_over_without_an_end_sends_no_recording_twice()
     assert len(disk.closed) == len(disk.sessions)
 
 
+async def test_what_could_not_be_used_is_journaled_in_its_place_and_names_nobody():
+    disk = Disk()
+    bad = [record.replace("|mV", "|V") for record in RECORDS]
+    await run(Script(ENQ, b"".join(frames(*bad)), EOT), disk)
+    *unusable, recording, ended = disk.facts
+    assert [type(fact) for fact in (recording, ended)] == [Recording, ExamEnded]
+    assert len(unusable) == 2
+    assert all(isinstance(fact, RecordUnusable) for fact in unusable)
+    assert "CANARY" not in repr(unusable)
+
+
 async def test_the_same_site_with_other_values_is_another_recording():
     disk = Disk()
     weak = motor("wrist", motor_marks(amplitude_mv=4.0))
@@ -364,7 +375,13 @@ async def test_what_is_read_back_gives_what_the_line_gave(skip: Callable[[float]
             await run(Script(ENQ, *pieces[:end], *ending, skip=skip), disk)
             again, left = replay(disk.sessions[1], converse())
             assert left == []
-            assert [result.fact for result in again if isinstance(result, Delivery)] == disk.facts
+            assert [fact for result in again if (fact := fact_of(result))] == disk.facts
+
+
+def fact_of(result: Result) -> Fact | None:
+    if isinstance(result, Delivery):
+        return result.fact
+    return RecordUnusable(place=result.place, reason=result.reason) if result.study else None
 
 
 @pytest.mark.parametrize("terminated", [True, False])

@@ -18,6 +18,7 @@ from gateway.domain.study import (
     Fact,
     Patient,
     PatientStated,
+    RecordUnusable,
     StudyOpened,
 )
 from gateway.errors import DataError
@@ -76,6 +77,7 @@ facts = st.one_of(
     st.builds(StudyOpened, st.builds(header, clinical=clinical, simulated=st.booleans())),
     motor_recordings,
     sensory_recordings,
+    st.builds(RecordUnusable, place=st.text(max_size=20), reason=st.text()),
     st.builds(ExamEnded, by=st.sampled_from(["device", "operator", "timeout"])),
     st.builds(ClinicalStated, clinical=clinical, forgotten=st.lists(names, max_size=3).map(tuple)),
     details,
@@ -111,6 +113,7 @@ facts = st.one_of(
 KINDS = [
     "opened",
     "recording",
+    "unusable",
     "ended",
     "clinical",
     "detail",

@@ -14,6 +14,7 @@ from gateway.domain.study import (
     ExamEnded,
     Fact,
     Patient,
+    RecordUnusable,
     Study,
     StudyHeader,
     StudyOpened,
@@ -243,6 +244,17 @@ def test_a_header_that_changes_after_the_end_is_a_correction(
     assert found.clear_at == NOW + HOUR
     assert second.header.text(10) != first.header.text(10)
     assert observations(second).keys() >= observations(first).keys()
+
+
+def test_that_records_could_not_be_used_is_told_once_to_screens_and_engines() -> None:
+    course = Course()
+    course.after_all(OPENED, WRIST, END)
+    first = course.after(RecordUnusable(place="record 5 (R|2)", reason="nerve: unknown nerve"))
+    again = course.after(RecordUnusable(place="record 6 (R|3)", reason="nerve: unknown nerve"))
+    (message,) = first.messages
+    assert b"unusable_records" in message.payload
+    assert [event.topic for event in first.events] == [f"study/{CODE}/assessment"]
+    assert (again.messages, again.events) == ((), ())
 
 
 def test_the_time_on_a_message_that_is_sent_again_is_no_news() -> None:

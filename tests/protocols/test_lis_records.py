@@ -385,6 +385,30 @@ def test_an_unclear_message_is_told_once_and_ends_no_examination():
     assert results == [Rejected("record 4 (H)", "a second H record; all up to L is refused")]
 
 
+@pytest.mark.parametrize(
+    ("records", "study"),
+    [
+        ((AMP.replace("9.0|mV", "9.0|V"),), "S-1"),
+        ((AMP.replace("right", "up"),), "S-1"),
+        ((HEAD[0],), "S-1"),
+        ((AMP.replace("CMAP-AMP", "FOREIGN"),), None),
+        (("Q|1",), None),
+        (("O|1|", AMP), None),
+    ],
+)
+def test_what_was_not_taken_is_known_of_the_study_that_lacks_it(records: tuple[str, ...], study: str | None):
+    refused = rejections(message(*records, "L|1|N"))
+    assert refused
+    assert {entry.study.study_id if entry.study else None for entry in refused} == {study}
+
+
+def test_what_the_cart_sends_again_is_lacking_nowhere():
+    to = assembler()
+    feed(to, *HEAD, STIM)
+    (refused,) = rejections(to.interrupted())
+    assert refused.study is None
+
+
 def test_a_second_h_drops_what_is_open_and_says_so():
     results = message(AMP, HEAD[0])
     assert [rejected.place for rejected in rejections(results)] == ["record 4 (R|1)", "record 5 (H)"]

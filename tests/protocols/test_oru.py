@@ -173,10 +173,18 @@ MANY = assessed(
     simulated=True,
     order=Order(placer="O-1", accession="A-1"),
 )
+FIRST = ("1.1", "1.101")
+LOW, LATE = (
+    motor_marks(amplitude_mv=3.0, onset_latency_ms=5.0),
+    motor_marks(amplitude_mv=2.9, onset_latency_ms=12.0),
+)
+SLOW = (motor("wrist", LOW, distance_mm=80.0), motor("below_elbow", LATE, distance_mm=210.0))
+
+OUTSIDE = assessed(*SLOW)
 UNMARKABLE = assessed(motor("wrist", None, measured=None, waveform=waveform([5] * 20)), patient=Patient())
 
 
-@pytest.mark.parametrize("found", [BLOCK, DOUBTFUL, NO_DISTAL, MANY, UNMARKABLE, assessed()])
+@pytest.mark.parametrize("found", [BLOCK, DOUBTFUL, NO_DISTAL, MANY, UNMARKABLE, OUTSIDE, assessed()])
 def test_hl7apy_finds_nothing_wrong_at_its_strict_level(found):
     assert validate(encoded(found)) == []
 
@@ -334,6 +342,40 @@ def test_a_curve_that_cannot_be_marked_is_no_absent_response():
 def test_sensory_values_stand_against_the_limits_that_were_applied(marks, code, limit, flag):
     found = observations(encoded(assessed(sensory(marks))))[code, "1.1"]
     assert (found.text(7), found.text(8)) == (limit, flag)
+
+
+@pytest.mark.parametrize(
+    ("recordings", "flags"),
+    [
+        (
+            (motor("wrist", distance_mm=80.0), motor("below_elbow", BLOCKED, distance_mm=220.0)),
+            {"CMAP-AMP": (">=7.9", "N"), "CMAP-LAT": ("<=3.7", "N"), "MCV": (">=52", "N")},
+        ),
+        (SLOW, {"CMAP-AMP": (">=7.9", "L"), "CMAP-LAT": ("<=3.7", "H"), "MCV": (">=52", "L")}),
+        (
+            tuple(replace(entry, skin_temperature_c=29.0) for entry in SLOW),
+            {"CMAP-AMP": (">=7.9", "L"), "CMAP-LAT": ("", ""), "MCV": ("", "")},
+        ),
+        ((motor("wrist", LOW, distance_mm=120.0),), {"CMAP-AMP": (">=7.9", "L"), "CMAP-LAT": ("", "")}),
+    ],
+)
+def test_motor_values_stand_against_the_limits_that_were_applied(recordings, flags):
+    found = observations(encoded(assessed(*recordings)))
+    told = {code: (found[code, s].text(7), found[code, s].text(8)) for code, s in found if s in FIRST}
+    assert {code: told[code] for code in flags} == flags
+
+
+def test_what_no_limit_is_for_is_not_called_normal():
+    found = observations(encoded(OUTSIDE))
+    unjudged = [found[key] for key in (("CMAP-AMP", "1.2"), ("CMAP-LAT", "1.2"), ("CMAP-DUR", "1.1"))]
+    assert {(entry.text(7), entry.text(8)) for entry in unjudged} == {("", "")}
+
+
+def test_no_response_is_abnormal_where_the_amplitude_has_a_limit():
+    nothing = motor("wrist", NO_RESPONSE), motor("below_elbow", NO_RESPONSE)
+    found = observations(encoded(assessed(*nothing)))
+    assert [found["NORESP", s].text(8) for s in ("1.1", "1.2")] == ["A", ""]
+    assert (found["CMAP-AMP", "1.1"].text(8), found["CMAP-AMP", "1.1"].text(11)) == ("", "X")
 
 
 def test_flags_follow_the_finding():

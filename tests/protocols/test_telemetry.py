@@ -15,6 +15,7 @@ from gateway.domain.actions import Action, Site
 from gateway.domain.assessment import Assessment, JsonObject
 from gateway.domain.criteria import Condition, CriteriaSet, Grade, Graded, Measure, Rule
 from gateway.domain.findings import Finding
+from gateway.domain.motor_limits import MotorLimits
 from gateway.domain.quality import Quality
 from gateway.domain.recording import NO_RESPONSE, Modality, MotorMarks, Recording, Side, Waveform
 from gateway.domain.segments import Segment, point
@@ -134,6 +135,7 @@ ACTION = Action(
     why="median fibres may reach this muscle",
     recordings=(Site(nerve="median", side=Side.RIGHT, stimulation_site="wrist", recording_site="adm"),),
 )
+SHIPPED = load_reference()
 
 
 def assessment(
@@ -159,6 +161,7 @@ def assessment(
         ),
         recordings=recordings,
         findings=findings,
+        motor_limits=MotorLimits(norms=SHIPPED.norms, anatomy=SHIPPED.anatomy, thresholds=SHIPPED.thresholds),
         sensory=(),
         sensory_normal=None,
         mmn=MmnSupport(support=Support.NONE),

@@ -87,6 +87,12 @@ class MemoryOutbox:
         async with self._changed:
             self._changed.notify_all()
 
+    async def again(self, item_id: int) -> None:
+        """Somebody wants what was refused to be tried again."""
+        del self.refused[item_id]
+        async with self._changed:
+            self._changed.notify_all()
+
     async def retained(self, sink: str) -> Sequence[Event]:
         assert sink == PREFIX
         newest = {event.topic: event for event in self.events if event.retain}

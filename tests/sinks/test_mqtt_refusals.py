@@ -109,6 +109,22 @@ async def test_one_that_the_broker_took_before_and_refuses_now_is_set_aside_too(
     assert list(outbox.refused) == [2]
 
 
+async def test_one_that_is_tried_again_comes_under_its_number_and_takes_back_no_claim() -> None:
+    outbox = MemoryOutbox()
+    await outbox.put(b'{"n":1}', b'{"n":2}', b'{"n":3}')
+    await outbox.dead(2, "the broker does not take it")
+    async with (
+        demo_broker("mosquitto") as broker,
+        subscriber(broker) as messages,
+        running(broker.host, broker.port, outbox, status_interval_s=0.02),
+    ):
+        await until(messages, lambda whole: whole.get("last_event_seq") == 3)
+        await outbox.again(2)
+        await until(messages, lambda whole: whole.get("n") == 2)
+        claims = [await until(messages, lambda whole: "last_event_seq" in whole) for _ in range(5)]
+    assert {said(claim)["last_event_seq"] for claim in claims} == {3}
+
+
 async def test_one_that_is_never_acknowledged_while_heartbeats_are_is_set_aside() -> None:
     long_since = asyncio.Event()
 

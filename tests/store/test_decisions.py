@@ -1,6 +1,7 @@
 """What people decide about messages on their way out, beside a gateway that runs."""
 
 import asyncio
+import json
 import logging
 import sqlite3
 from contextlib import closing
@@ -9,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import UsageError
+from gateway.protocols.telemetry import TelemetryEvent
 from gateway.store.decisions import Decided, Decisions, Wanted
 from gateway.store.outbox import Message
 from gateway.store.visit import visit
 from tests.fakes import FakeClock
-from tests.store.test_outbox import Desk, desk
+from tests.store.test_outbox import PREFIX, Desk, desk
 
 REFUSED = "AR: unknown patient Canary"
 
@@ -27,6 +29,17 @@ async def set_aside(here: Desk, *control_ids: str) -> None:
     await store(here, *control_ids)
     for item in await here.outbox.pending("engine", len(control_ids)):
         await here.outbox.dead(item.id, REFUSED)
+
+
+async def refuse_events(here: Desk, *topics: str, keep: str = "") -> None:
+    """Store an event for each of `topics`; the broker takes those of `keep` and no other."""
+    events = tuple(TelemetryEvent(topic=topic, data={}, retain=True, simulated=False) for topic in topics)
+    await here.outbox.store(here.results(events_sink=PREFIX, events=events))
+    for item in await here.outbox.pending(PREFIX, len(topics)):
+        if item.topic == keep:
+            await here.outbox.delivered(item.id, "PUBACK")
+        else:
+            await here.outbox.dead(item.id, "the broker does not take it")
 
 
 def deciding(here: Desk, control_ids: list[str] | None, kind: str = "retry") -> list[Decided]:
@@ -201,15 +214,14 @@ async def test_a_destination_stands_as_its_messages_do(tmp_path: Path) -> None:
     assert (archive.pending, archive.paused_since) == (0, None)
 
 
-async def test_the_receivers_own_words_are_not_repeated(tmp_path: Path) -> None:
+async def test_why_is_told_in_the_receivers_own_words_or_in_ours(tmp_path: Path) -> None:
     async with desk(tmp_path) as here:
         await set_aside(here, "C-1")
         await store(here, "C-2")
         await here.outbox.dead(2, "MSH-10: a control id has 1 to 20 characters")
         with visit(here.path) as opened:
             found = opened.decisions(by="anna", clock=FakeClock()).messages()
-    assert [entry.reason for entry in found] == ["AR", "MSH-10: a control id has 1 to 20 characters"]
-    assert "Canary" not in repr(found)
+    assert [entry.reason for entry in found] == [REFUSED, "MSH-10: a control id has 1 to 20 characters"]
 
 
 async def test_a_decision_that_cannot_be_stored_changes_nothing(tmp_path: Path) -> None:
@@ -231,3 +243,59 @@ async def test_what_is_taken_from_a_wrong_patient_is_not_overtaken_by_what_the_r
         await here.outbox.store(here.results(messages=(right,)))
         await here.outbox.delivered((await here.outbox.pending("engine"))[0].id, "AA")
         assert [entry.left for entry in deciding(here, ["C-1W"])] == [""]
+
+
+async def test_an_event_that_the_broker_refused_goes_out_again_under_its_number(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await refuse_events(here, "a", "b", "c", keep="c")
+        assert [(entry.message.name, entry.left) for entry in deciding(here, ["1"])] == [("1", "")]
+        (item,) = await here.outbox.pending(PREFIX, 9)
+        assert (item.seq, item.topic, json.loads(item.payload)["seq"]) == (1, "a", 1)
+        assert recorded(here) == [("retried", PREFIX, None, "anna")]
+
+
+async def test_until_it_is_taken_no_replay_brings_it_and_nothing_is_taken_back(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await refuse_events(here, "a", "b", "c", keep="c")
+        deciding(here, ["1"])
+        deciding(here, ["2"], "discard")
+        assert await here.outbox.last_seq(PREFIX) == 3
+        assert [item.seq for item in await here.outbox.after(PREFIX, 0, 3, 9)] == [3]
+        (item,) = await here.outbox.pending(PREFIX, 9)
+        await here.outbox.delivered(item.id, "PUBACK")
+        assert [item.seq for item in await here.outbox.after(PREFIX, 0, 3, 9)] == [1, 3]
+        assert [item.seq for item in await here.outbox.retained(PREFIX)] == [1, 3]
+
+
+@pytest.mark.parametrize("taken", [True, False])
+async def test_an_event_that_a_later_one_of_its_topic_follows_is_left(tmp_path: Path, *, taken: bool) -> None:
+    async with desk(tmp_path) as here:
+        await refuse_events(here, "a")
+        later = TelemetryEvent(topic="a", data={}, retain=True, simulated=False)
+        await here.outbox.store(here.results(events_sink=PREFIX, events=(later,)))
+        if taken:
+            await here.outbox.delivered(2, "PUBACK")
+        assert "a later event of its topic has followed" in deciding(here, ["1"])[0].left
+
+
+async def test_an_event_that_empties_a_topic_is_called_by_that(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        clear = TelemetryEvent(topic="alert/a", data=None, retain=True, simulated=False)
+        await here.outbox.store(here.results(events_sink=PREFIX, events=(clear,)))
+        await here.outbox.dead(1, "the broker does not take it")
+        assert [entry.left for entry in deciding(here, ["alert/a"])] == [""]
+        assert [item.payload for item in await here.outbox.pending(PREFIX, 9)] == [b""]
+
+
+async def test_an_event_that_is_not_kept_any_more_cannot_be_sent(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await refuse_events(here, "a")
+        await here.database.write(lambda c: c.execute("UPDATE outbox SET payload = x''").rowcount)
+        assert "not kept any more" in deciding(here, ["1"])[0].left
+
+
+async def test_an_event_on_its_way_is_not_given_up(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        await refuse_events(here, "a")
+        deciding(here, None)
+        assert [entry.left for entry in deciding(here, ["1"], "discard")] == ["it is on its way"]

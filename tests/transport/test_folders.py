@@ -243,8 +243,11 @@ async def test_a_file_that_stays_empty_is_damaged(inbox: Inbox, caplog: pytest.L
     await inbox.nothing(reads=int(PATIENCE_S))
     assert inbox.tree == {"a.dcm": b""}
     await inbox.nothing(reads=int(2 * PATIENCE_S))
-    assert inbox.tree == {"failed/a.dcm": b"", "failed/a.dcm.reason": b"the file is empty\n"}
-    assert told(caplog, "file_failed") == [{"driver": "inbox"}]
+    assert set(inbox.tree) == {"failed/a.dcm", "failed/a.dcm.reason"}
+    (fields,) = told(caplog, "file_failed")
+    assert (fields["path"], fields["reason"]) == (inbox.path / "failed", "the file is empty")
+    reason = f"the file is empty\nin the log: file={fields['file']}\n"
+    assert inbox.tree["failed/a.dcm.reason"] == reason.encode()
 
 
 async def test_a_file_that_is_filled_in_time_is_taken(inbox: Inbox) -> None:
@@ -266,8 +269,8 @@ async def test_a_file_that_is_too_large_fails_without_being_opened(inbox: Inbox)
     with before_each_step(inbox.path, note):
         assert [name for name, _ in await inbox.taken()] == ["a.dcm"]
     assert "b.dcm" not in opened
-    assert inbox.tree["failed/b.dcm.reason"] == (
-        b"the file is larger than 1000 bytes ([limits] document_bytes)\n"
+    assert inbox.tree["failed/b.dcm.reason"].startswith(
+        b"the file is larger than 1000 bytes ([limits] document_bytes)\nin the log: file="
     )
 
 
@@ -282,8 +285,22 @@ async def test_a_damaged_file_is_tried_again_before_it_fails(
     again = await inbox.next(reads=200)
     await inbox.folder.damaged(again, "element 3: cut off")
 
-    assert inbox.tree == {"failed/a.dcm": b"half", "failed/a.dcm.reason": b"element 3: cut off\n"}
-    assert told(caplog, "file_failed") == [{"driver": "inbox", "file": again.digest}]
+    reason = f"element 3: cut off\nin the log: file={again.digest}\n"
+    assert inbox.tree == {"failed/a.dcm": b"half", "failed/a.dcm.reason": reason.encode()}
+    assert told(caplog, "file_failed") == [
+        {
+            "driver": "inbox",
+            "file": again.digest,
+            "path": inbox.path / "failed",
+            "reason": "element 3: cut off",
+        }
+    ]
+
+
+async def test_what_nothing_can_mend_fails_at_once(inbox: Inbox) -> None:
+    inbox.put("a.dcm", b"half")
+    await inbox.folder.damaged(await inbox.next(), "no DICOM file", final=True)
+    assert set(inbox.tree) == {"failed/a.dcm", "failed/a.dcm.reason"}
 
 
 async def test_a_copy_that_paused_is_tried_from_the_start(inbox: Inbox) -> None:
