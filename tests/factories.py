@@ -167,7 +167,7 @@ def pair(
     amplitude: float | None = 0.0,
     area: float | None = 0.0,
     duration: float | None = 0.0,
-    distal_mv: float = 10.0,
+    distal_mv: float | None = 10.0,
     muscle: str | None = None,
     side: Side = Side.RIGHT,
     near: Any = (),
@@ -180,7 +180,7 @@ def pair(
     )
     proximal = MotorMarks(
         onset_latency_ms=8.5,
-        amplitude_mv=less(distal_mv, amplitude),
+        amplitude_mv=None if distal_mv is None else less(distal_mv, amplitude),
         negative_area_mv_ms=less(100.0, area),
         negative_duration_ms=less(10.0, None if duration is None else -duration),
     )

@@ -261,7 +261,8 @@ def measures(segment: Segment) -> dict[Measure, float | None]:
 def outcome(rules: Sequence[Rule], values: Mapping[Measure, float | None]) -> Graded:
     """The grade of the first rule that holds.
 
-    Not assessable where a quantity is missing that may have given a higher grade, or any grade at all.
+    Not assessable where a quantity is missing that a rule of a higher grade asks for, or any rule where none
+    holds, be the rest as it may: a set whose questions were not all answered says nothing.
     """
     missing: dict[str, str] = {}
     for rule in rules:
@@ -298,9 +299,9 @@ def percent_of_limit(amplitude_mv: float, lower_limit_mv: float) -> float:
 
 
 def _obstacles(amplitude_mv: float | None, floor: Floor, lower_limit_mv: float | None) -> tuple[str, ...]:
-    """Why the distal amplitude cannot carry a comparison: not known, or below the floor."""
+    """Why the distal amplitude cannot carry a comparison: not known where there is a floor, or below it."""
     if amplitude_mv is None:
-        return ("amplitude_missing",)
+        return () if floor == Floor() else ("amplitude_missing",)
     low = floor.amplitude_mv is not None and not floor.amplitude_mv.holds(amplitude_mv)
     if floor.percent_of_lower_limit is None:
         return ("below_distal_floor",) if low else ()

@@ -8,7 +8,7 @@ other side. Rules of conduction block are never applied to SNAPs.
 
 import enum
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
@@ -170,13 +170,21 @@ def _verdict(
     return _Verdict(result, limits, beyond, (*caveats, *_TEMPERATURE[is_cold]))
 
 
-def _on_the_limit(entry: Evoked, limits: Mapping[str, float]) -> Iterator[str]:
-    """Whether one of our own marks is within its 95 % interval of a limit; a machine's error nobody knows."""
-    for name, limit in limits.items():
-        error, value = entry.error(name), getattr(entry.graded, name, None)
-        if error is not None and value is not None and boundary.near(value, limit, half_width(error)):
-            yield "on_the_limit"
-            return
+def _on_the_limit(entry: Evoked, limits: Mapping[str, float]) -> tuple[str, ...]:
+    near = any(uncertain_by(entry, name, limit) is not None for name, limit in limits.items())
+    return ("on_the_limit",) if near else ()
+
+
+def uncertain_by(entry: Evoked, name: str, limit: float) -> float | None:
+    """Half the 95 % interval of one of our own marks, in its unit, where that reaches the limit.
+
+    None for a machine's mark, whose error nobody knows, and for a velocity.
+    """
+    error, value = entry.error(name), getattr(entry.graded, name, None)
+    if error is None or value is None:
+        return None
+    width = half_width(error)
+    return width if boundary.near(value, limit, width) else None
 
 
 def _at_entrapment(result: SensoryResult, *, ulnar_entrapped: bool) -> SensoryResult:

@@ -112,9 +112,8 @@ def _none(evidence: _Evidence) -> Reasons:
 
 def _not_judged(findings: Sequence[Finding]) -> Reasons:
     """The nerves of which nothing could be judged, although the set lists them: nobody may call them free."""
-    listed = [entry for entry in findings if entry.finding is not Grade.NOT_LISTED]
-    open_ = {(f.segment.nerve, f.segment.side) for f in listed if f.finding is Grade.NOT_ASSESSABLE}
-    judged = {(f.segment.nerve, f.segment.side) for f in listed if f.finding not in UNASSESSABLE}
+    open_ = {(f.segment.nerve, f.segment.side) for f in findings if f.finding is Grade.NOT_ASSESSABLE}
+    judged = {(f.segment.nerve, f.segment.side) for f in findings if f.finding not in UNASSESSABLE}
     return tuple(f"not_judged:{_name(nerve)}" for nerve in sorted(open_ - judged))
 
 

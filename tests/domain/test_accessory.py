@@ -6,12 +6,14 @@ from dataclasses import replace
 import pytest
 
 from gateway.commands.text import assessment_text
+from gateway.domain.accessory import accessory_branch
 from gateway.domain.anatomy import SitePoint
+from gateway.domain.quality import Quality
 from gateway.domain.recording import NO_RESPONSE, MotorMarks, Recording, Response, Side, Stimulus
 from gateway.errors import DataError
 from gateway.pipeline.stages import Examination, assessment, examine
 from gateway.protocols.results import results
-from tests.factories import SUPRAMAXIMAL, examined, motor, pair, reference, sensory, study
+from tests.factories import SUPRAMAXIMAL, examined, marked, motor, pair, reference, sensory, study
 
 ANATOMY = reference().anatomy
 UNKNOWN = Stimulus(intensity_ma=38.0)
@@ -77,6 +79,13 @@ def test_what_cannot_tell_settles_nothing(recording: Recording) -> None:
 
     assert asked(found) == ["test_accessory_fibular:fibular:right"]
     assert found.findings[0].reasons == ("proximal_larger",)
+
+
+def test_a_response_that_may_be_none_shows_no_branch() -> None:
+    entry = marked(malleolus(MotorMarks(onset_latency_ms=4.2, amplitude_mv=0.1)))
+
+    assert accessory_branch([entry]) is True
+    assert accessory_branch([replace(entry, quality=(Quality("uncertain_response", 3.0),))]) is None
 
 
 def test_it_bounds_no_segment_and_stands_after_the_nerve() -> None:

@@ -741,6 +741,18 @@ def test_a_sensory_result_tells_its_limits(recording: Recording, expected: list[
     assert [line for line in expected if line not in found] == []
 
 
+def test_our_own_mark_beside_a_limit_is_told_with_how_sure_it_is() -> None:
+    found, judging = examination(sensory(SensoryMarks(amplitude_uv=10.3, peak_latency_ms=3.1)))
+    (entry,) = found.sensory
+    errors = {"amplitude_uv": 0.2, "peak_latency_ms": 0.05}
+    ours = replace(entry, evoked=replace(entry.evoked, marked_by="gateway", errors=errors))
+
+    told_of = list(lines(sensory_derivation(ours, judging.norms, judging.about)))
+
+    assert "amplitude 10.3 uV (+- 0.392 uV: on the limit) >= 10 uV: holds" in told_of
+    assert "peak latency 3.10 ms <= 4 ms: holds" in told_of
+
+
 def test_the_other_side_is_told_without_changing_a_result() -> None:
     high = SensoryMarks(onset_latency_ms=2.4, peak_latency_ms=3.1, amplitude_uv=60.0)
     found = sensed(sensory(), sensory(high, side=Side.LEFT))

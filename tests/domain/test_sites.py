@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.quality import Quality
-from gateway.domain.recording import NO_RESPONSE, MotorMarks, Recording, Response, SensoryMarks, Stimulus
+from gateway.domain.recording import (
+    NO_RESPONSE,
+    MarkedBy,
+    MotorMarks,
+    Recording,
+    Response,
+    SensoryMarks,
+    Stimulus,
+)
 from gateway.domain.sites import Evoked, used
 from tests.factories import cmap, marked, motor, motor_marks, reference, sensory, waveform
 
@@ -253,3 +261,28 @@ def test_a_stronger_current_that_gives_more_contradicts_the_statement(stated, st
     assert [e.value for e in found.quality if e.name == "supramaximal_contradicted"] == (
         [] if percent is None else [percent]
     )
+
+
+@pytest.mark.parametrize(
+    ("total_ms", "marked_by", "filled", "dispersed", "several"),
+    [
+        (12.0, "device", (), False, True),  # the machine says so by its two durations
+        (6.0, "device", (), True, False),
+        (12.0, "device", ("total_duration_ms",), False, False),  # ours: only where another phase was seen
+        (12.0, "device", ("total_duration_ms",), True, True),
+        (12.0, "gateway", (), False, False),
+        (12.0, "gateway", (), True, True),
+        (None, "gateway", (), True, False),
+    ],
+)
+def test_several_phases_are_told_by_whoever_measured_the_whole_duration(
+    total_ms: float | None, marked_by: MarkedBy, filled: tuple[str, ...], *, dispersed: bool, several: bool
+) -> None:
+    entry = replace(
+        marked(motor("wrist", motor_marks(total_duration_ms=total_ms))),
+        marked_by=marked_by,
+        filled=filled,
+        quality=(Quality("dispersed", 20.0),) if dispersed else (),
+    )
+
+    assert entry.several_phases is several

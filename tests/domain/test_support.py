@@ -6,7 +6,7 @@ import pytest
 
 from gateway.daemon.reference import load_reference
 from gateway.domain.quality import Quality
-from gateway.domain.recording import NO_RESPONSE, Recording, SensoryMarks, Side
+from gateway.domain.recording import NO_RESPONSE, MotorMarks, Recording, SensoryMarks, Side
 from gateway.domain.study import ClinicalFacts
 from gateway.domain.support import Support, caveats
 from gateway.pipeline.stages import Examination, examine
@@ -118,9 +118,14 @@ def test_a_nerve_of_which_nothing_could_be_judged_is_not_called_free() -> None:
 
 
 def test_one_segment_that_was_judged_is_enough() -> None:
-    fibular = pair("fibular", ("ankle", "below_fibular_head"), area=5.0)
+    only_height = MotorMarks(onset_latency_ms=11.0, amplitude_mv=9.0)
+    forearm = pair("median", ("wrist", "elbow"), area=5.0)
+    axilla = motor("axilla", only_height, nerve="median", recording_site="apb")
 
-    assert support(*arm(NONE), *fibular, median_sensory()).mmn.reasons == ("no_block_found",)
+    found = support(*forearm, axilla, median_sensory())
+
+    assert [str(entry.finding) for entry in found.findings] == ["none", "not_assessable"]
+    assert found.mmn.reasons == ("no_block_found",)
 
 
 @pytest.mark.parametrize(

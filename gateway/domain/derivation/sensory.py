@@ -9,7 +9,7 @@ from gateway.domain.derivation.steps import Compared, Computed, Concluded, Marke
 from gateway.domain.gates import Circumstances
 from gateway.domain.norms import NormTable, SensoryNorm
 from gateway.domain.recording import SensoryMarks
-from gateway.domain.sensory import LIMITED, SensoryGrade, SensoryResult
+from gateway.domain.sensory import LIMITED, SensoryGrade, SensoryResult, uncertain_by
 from gateway.domain.wording import CAVEATS, QUANTITIES, plain, reasons, site
 
 _UNITS = {"amplitude_uv": "uV", "onset_latency_ms": "ms", "peak_latency_ms": "ms", "velocity_m_s": "m/s"}
@@ -91,6 +91,7 @@ def _limits(entry: SensoryResult) -> Iterator[Step]:
                 op="<=" if limited.at_most else ">=",
                 limit=entry.limits[field],
                 holds=limited.beyond not in entry.reasons,
+                uncertain_by=uncertain_by(entry.evoked, field, entry.limits[field]),
             )
         for caveat in caveats:
             if caveat in entry.caveats:

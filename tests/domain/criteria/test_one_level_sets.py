@@ -139,3 +139,16 @@ def test_absent_and_missing(set_id) -> None:
     assert grade_of(set_id, pair(*MEDIAN, near=nothing)).reasons == ("no_distal_response",)
     assert "amplitude_missing" in grade_of(set_id, pair(*MEDIAN, **unknown)).reasons
     assert grade_of(set_id, pair(*MEDIAN, **unknown)).grade is Grade.NOT_ASSESSABLE
+
+
+def test_a_set_without_a_floor_does_with_the_area_alone() -> None:
+    area_alone = {"distal_mv": None, "amplitude": None}
+
+    assert grade_of("ghosh-2005", pair(*MEDIAN, area=23.1, **area_alone)).grade is BLOCK
+    assert grade_of("ghosh-2005", pair(*MEDIAN, area=23.0, **area_alone)) == Graded(
+        Grade.NOT_ASSESSABLE, ("amplitude_missing",)
+    )
+    assert grade_of("aan-1991", pair(*MEDIAN, area=20.1, **area_alone)).grade is Grade.PROBABLE_BLOCK
+    for set_id in ("amplitude-50", "pfeiffer-2000-d", "utrecht-2000", "efns-pns-mmn-2010"):
+        found = grade_of(set_id, pair(*MEDIAN, area=60.0, **area_alone))
+        assert found == Graded(Grade.NOT_ASSESSABLE, ("amplitude_missing",))
