@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.errors import StorageError
+from gateway.errors import DataError
 from gateway.store.database import open_database
 from tests.factories import header
 from tests.fakes import FakeClock
@@ -72,7 +72,7 @@ async def test_kura_2169_a_damaged_database_is_named_and_left_as_it_is(tmp_path:
         await here.take(WRIST, BLOCKED)
     damaged = b"\x00" * 100 + path.read_bytes()[100:]
     path.write_bytes(damaged)
-    with pytest.raises(StorageError, match=r"gateway\.db"):
+    with pytest.raises(DataError, match=r"gateway\.db: damaged: .*store salvage"):
         async with open_database(path):
             pass
     assert path.read_bytes() == damaged

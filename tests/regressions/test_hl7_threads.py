@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from gateway.commands.hl7_files import messages_in
 from gateway.commands.hl7_validation import validate
 from gateway.domain.study import ExamEnded, Patient
-from gateway.errors import StorageError
+from gateway.errors import DataError
 from gateway.pipeline.stages import assessment, examine
 from gateway.protocols import acknowledgement, er7
 from gateway.protocols.acknowledgement import RetryRule
@@ -536,7 +536,7 @@ async def test_eclipse_kura_2169_a_damaged_store_is_never_deleted_or_begun_anew(
     path = tmp_path / "gateway.db"
     damaged = b"\xff" * 100 + path.read_bytes()[100:]
     path.write_bytes(damaged)
-    with pytest.raises(StorageError, match=re.escape(str(path))):
+    with pytest.raises(DataError, match=f"{re.escape(str(path))}: damaged: .*store salvage"):
         async with open_database(path):
             pass
     assert path.read_bytes() == damaged
