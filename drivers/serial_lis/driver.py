@@ -56,10 +56,14 @@ class SerialLisDriver:
         self._converse = converse
         self._open_line = open_line
         self._log = LineLog(name, clock, logger)
+        self._sessions: Sessions | None = None
 
     async def run(self, intake: Intake) -> None:
         """Finish what the journal holds, then take what the cart sends; Unavailable when the line is gone."""
         sessions = Sessions(self.name, self._clock, intake, self._converse, self._log)
+        if self._sessions is not None:
+            sessions.take_over(self._sessions)
+        self._sessions = sessions
         await sessions.finish_interrupted()
         async with self._open_line(self._line) as stream:
             logger.info("line_opened", extra={"fields": {"driver": self.name, "url": self._line.url}})

@@ -78,8 +78,13 @@ class Sessions:
         """Whether something waits for the cart to send it again, or not."""
         return bool(self._held)
 
+    def take_over(self, before: "Sessions") -> None:
+        """Know what was kept of the line's life before this one: an end that is not on disk yet."""
+        self._ended = before._ended  # noqa: SLF001
+
     async def finish_interrupted(self) -> None:
         """Turn what was acknowledged but has no end into facts."""
+        await self._note_end()
         for session in await self._intake.unfinished():
             fields = {"driver": self._driver, "session": session.id, "entries": len(session.entries)}
             try:

@@ -114,6 +114,10 @@ def _rescue(source: sqlite3.Connection, new: Path, path: Path) -> tuple[Rescued,
             "INSERT INTO sequence (prefix, last) SELECT sink, max(seq) FROM outbox WHERE seq IS NOT NULL"
             " GROUP BY sink ON CONFLICT (prefix) DO UPDATE SET last = max(last, excluded.last)"
         )
+        target.execute(  # an event without a payload was dropped as too old to be replayed
+            "UPDATE sequence SET thinned = max(thinned, (SELECT coalesce(max(seq), 0) FROM outbox"
+            " WHERE sink = prefix AND seq IS NOT NULL AND payload = x''))"
+        )
         target.execute("COMMIT")
         target.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     return tables

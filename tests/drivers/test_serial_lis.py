@@ -99,12 +99,12 @@ class Script:
 
     def __init__(self, *reads: bytes | None, skip: Callable[[float], None] = lambda _: None) -> None:
         self.written = b""
-        self._reads: Iterator[bytes | None] = iter(reads)
+        self.reads: Iterator[bytes | None] = iter(reads)
         self._skip = skip
 
     async def read(self) -> bytes:
         try:
-            data = next(self._reads)
+            data = next(self.reads)
         except StopIteration:
             raise Unavailable("unplugged") from None
         if data is None:
@@ -267,6 +267,36 @@ async def test_that_a_sender_gave_up_is_noted_when_the_disk_lets_us_before_it_be
     await run(Script(*given_up, ENQ, *frames(*RECORDS), EOT), disk)
 
     assert disk.refused
+    assert disk.facts == FACTS
+    assert disk.sessions[1][-1] == Entry(Kind.ABORTED).encode()
+    assert disk.closed == [1, 2]
+
+
+class StubbornDisk(Disk):
+    """A disk that is full from when a sender gives up until it is emptied."""
+
+    shut = True
+
+    async def accept(self, session: int, entry: bytes) -> None:
+        self.full = int(self.shut and entry == Entry(Kind.ABORTED).encode())
+        await super().accept(session, entry)
+
+
+async def test_that_a_sender_gave_up_is_noted_also_when_its_line_goes_before_the_disk_lets_us():
+    disk = StubbornDisk()
+    reads = [ENQ, b"".join(frames(*RECORDS)[:-7]), encode_frame(Frame(0, b"?", last=True)) + EOT]
+    line = Script()
+    room = driver(line)
+    line.reads = iter(reads)
+    with pytest.raises(StorageError):
+        await room.run(disk)
+    with pytest.raises(StorageError):
+        await room.run(disk)
+    disk.shut = False
+    line.reads = iter([ENQ, *frames(*RECORDS), EOT])
+    with pytest.raises(Unavailable):
+        await room.run(disk)
+
     assert disk.facts == FACTS
     assert disk.sessions[1][-1] == Entry(Kind.ABORTED).encode()
     assert disk.closed == [1, 2]

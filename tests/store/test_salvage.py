@@ -127,6 +127,23 @@ async def test_what_only_the_log_had_is_taken_along(tmp_path: Path) -> None:
     assert facts(image / NAME) == before
 
 
+async def test_where_the_numbers_of_the_events_are_lost_old_ones_are_not_taken_for_damaged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = await store(tmp_path)
+    async with laboratory(tmp_path) as here:
+        await here.outbox.thin(10, here.clock.now())
+        oldest, last = await here.outbox.oldest(PREFIX), await here.outbox.last_seq(PREFIX)
+    overwrite(path, pages(path, "sequence", 0x0D)[0], b"\xaa" * 100)
+
+    salvage(path)
+
+    async with laboratory(tmp_path) as here:
+        assert (await here.outbox.oldest(PREFIX), await here.outbox.last_seq(PREFIX)) == (oldest, last)
+        assert await here.outbox.after(PREFIX, 0, last, 9999) != []
+    assert "outbox_row_damaged" not in caplog.messages
+
+
 async def test_a_sound_store_is_left_alone(tmp_path: Path) -> None:
     path = await store(tmp_path, studies=1)
     before = path.read_bytes()
