@@ -83,7 +83,7 @@ def test_every_command_that_is_shown_exists_with_its_options(
         if words[0] in SCRIPT:
             assert f"\n{words[0]})\n" in (ROOT / "emg").read_text("utf-8")
             continue
-        names = words[: 2 if words[0] in {"config", "hl7", "mqtt", "studies"} else 1]
+        names = words[: 2 if words[0] in {"config", "hl7", "mqtt", "outbox", "store", "studies"} else 1]
         assert run([*names, "--help"]) == 0, words
         explained = capsys.readouterr().out
         assert [word for word in words if word.startswith("-") and word not in explained] == []

@@ -75,7 +75,7 @@ STEPS: Final = """\
 | `martin_gruber_not_excluded` | ulnar nerve, wrist to below elbow, any muscle, until the median nerve was stimulated at wrist and elbow over the same muscle and the elbow gains less than `martin_gruber_excluded_percent` of the ulnar loss over the wrist, by a stimulus at the elbow that was not too weak | [ ] |
 | `martin_gruber_demonstrated` | the median elbow exceeds the median wrist by `martin_gruber_gain_mv` and `martin_gruber_gain_percent` of the ulnar loss, by a stimulus at the wrist that was not too weak | [ ] |
 | `costimulation_suspected` | distal shape unlike the proximal one, and shorter proximally or with a positive dip only distally | [ ] |
-| `dispersed_complex` | the proximal response has several negative phases, together longer than distally by more than `dispersion_percent`: only the first phase is compared | [ ] |
+| `dispersed_complex` | the proximal response has several negative phases, together longer than distally by more than `dispersion_percent`: only the first phase is compared. Not where marks of a machine alone show the dispersion in the first phase: the sets judge that | [ ] |
 | `acute_onset` | symptoms younger than the threshold | [ ] |
 | `filter_mismatch` | filters, notch or electrodes known at both sites and different | [ ] |
 | `temperature_low` | skin colder than the threshold at either site; a block stands, with the flag | [ ] |

@@ -70,11 +70,13 @@ def costimulation(segment: Segment, _: Circumstances) -> str | None:
 def dispersed_complex(segment: Segment, about: Circumstances) -> str | None:
     """Whether the proximal response has fallen apart: its first phase is compared, not what came later.
 
-    Dispersion alone does that (Rhee, England, Sumner 1990, recalled), and no fibre need be blocked.
+    Dispersion alone does that (Rhee, England, Sumner 1990, recalled), and no fibre need be blocked. Where
+    the machine's marks show the dispersion in the first phase already, the sets judge it.
     """
     increase, most = segment.total_duration_increase_percent, about.thresholds.dispersion_percent.value
     apart = segment.proximal.several_phases and increase is not None and increase > most
-    return "dispersed_complex" if apart else None
+    judged = segment.temporal_dispersion and not segment.proximal.flagged("dispersed")
+    return "dispersed_complex" if apart and not judged else None
 
 
 def acute_onset(_: Segment, about: Circumstances) -> str | None:

@@ -483,6 +483,12 @@ def test_a_response_that_fell_apart_is_no_block_by_its_first_phase(
     assert ("dispersed_complex" in found.reasons) is (finding is INDETERMINATE)
 
 
+def test_dispersion_that_the_first_phase_shows_is_judged_by_the_set() -> None:
+    found = only(examined(*complexes(10.0, 33.0, proximal_phase_ms=13.1)))
+
+    assert found.finding is Grade.PROBABLE_BLOCK
+
+
 def test_a_longer_response_in_one_piece_is_judged_by_its_duration() -> None:
     found = only(examined(*complexes(10.0, 13.1, proximal_phase_ms=13.1)))
 

@@ -536,11 +536,7 @@ async def test_eclipse_kura_2169_a_damaged_store_is_never_deleted_or_begun_anew(
     path = tmp_path / "gateway.db"
     damaged = b"\xff" * 100 + path.read_bytes()[100:]
     path.write_bytes(damaged)
-<<<<<<< HEAD
-    with pytest.raises(DataError, match=re.escape(str(path))):
-=======
     with pytest.raises(DataError, match=f"{re.escape(str(path))}: damaged: .*store salvage"):
->>>>>>> eyes-6
         async with open_database(path):
             pass
     assert path.read_bytes() == damaged
