@@ -60,3 +60,12 @@ def overwrite(path: Path, at: int, content: bytes) -> None:
         file.seek(at)
         file.write(content)
         os.fsync(file.fileno())
+
+
+class Whole(bytes):
+    """The bytes of a file, too many to be printed when a test fails."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes>"
