@@ -15,7 +15,7 @@ from benchmarks.faults.stories import HL7, MQTT
 from benchmarks.faults.trials import Lane, deck, go_through, unheard
 from benchmarks.faults.workshop import Workshop, workshop
 from benchmarks.table import NONE_OF_THEM, Goal, Row
-from gateway.store.outbox import ledger
+from gateway.store.ledger import ledger
 
 LANES: Final = 96  # at once
 RECEIVER: Final = Goal(most=15.0)

@@ -20,7 +20,7 @@ from gateway.errors import Temporary
 from gateway.formats.study_json import decode_recording
 from gateway.sinks.broker import BrokerAddress
 from gateway.sinks.receiver import Receiver
-from gateway.store.outbox import ledger
+from gateway.store.ledger import ledger
 from tests.end_to_end.examinations import Journaled
 from tests.end_to_end.mortal_gateway import CONFIG, STALLS
 

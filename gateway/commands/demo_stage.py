@@ -24,7 +24,7 @@ from gateway.ports import Simulator
 from gateway.sinks.broker import BrokerAddress
 from gateway.sinks.mqtt_connection import BrokerConnection, MqttSettings
 from gateway.sinks.receiver import Receiver
-from gateway.store.outbox import ledger
+from gateway.store.ledger import ledger
 
 _ANSWER_TIMEOUT_S: Final = 60.0
 _SIGN_OFF_S: Final = 10.0

@@ -9,7 +9,7 @@ import click
 from gateway.commands.terminal import printable
 from gateway.daemon.config import DATABASE, DEFAULT_PATH, load
 from gateway.errors import NoInput
-from gateway.store.outbox import ledger
+from gateway.store.ledger import ledger
 
 
 @click.command("ledger")

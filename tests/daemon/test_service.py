@@ -20,7 +20,7 @@ from gateway.sinks.receiver import ANSWERS, Received, Receiver
 from gateway.sinks.tls import TlsFiles, server_context
 from gateway.store.database import open_database
 from gateway.store.journal import Journal, JournaledFact
-from gateway.store.outbox import ledger
+from gateway.store.ledger import ledger
 from gateway.store.visit import visit
 from tests.certificates import authority
 from tests.end_to_end.conftest import PERFORMED_AT, House, listening

@@ -15,7 +15,7 @@ import pytest
 from gateway.domain.study import Study
 from gateway.formats import study_json
 from gateway.sinks.broker import BrokerAddress, demo_broker
-from gateway.store.outbox import ledger
+from gateway.store.ledger import ledger
 
 PERFORMED_AT = "2026-11-02T09:15:00+00:00"
 DEADLINE_S = 60.0

@@ -16,7 +16,7 @@ from gateway.formats import Reading, dicom
 from gateway.formats.study_json import decode_recording
 from gateway.protocols.lis_frames import CR, USUAL_TEXT, cut
 from gateway.sinks.receiver import Receiver
-from gateway.store.outbox import ledger
+from gateway.store.ledger import ledger
 from tests.end_to_end.mortal_gateway import CONFIG, LOG
 from tests.factories import cmap, motor, reference, study
 

@@ -14,7 +14,8 @@ from gateway.errors import StorageError, UsageError
 from gateway.protocols.telemetry import TelemetryEvent
 from gateway.store.database import Database, open_database
 from gateway.store.journal import Journal, JournaledFact
-from gateway.store.outbox import Message, Outbox, Results, ledger
+from gateway.store.ledger import ledger
+from gateway.store.outbox import Message, Outbox, Results
 from gateway.store.studies import Studies
 from tests.factories import header
 from tests.fakes import FakeClock
