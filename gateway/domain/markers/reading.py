@@ -20,7 +20,7 @@ from gateway.domain.markers.errors import MARKS, standard_errors
 from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.noise import Noise, noise
 from gateway.domain.markers.regression import Flags, Floats, Indices
-from gateway.domain.markers.response import Verdict, evident, unexplained, verdict
+from gateway.domain.markers.response import Verdict, evident, may_be_tail, unexplained, verdict
 from gateway.domain.markers.rows import anywhere, either, highest_place, root, until
 from gateway.domain.markers.search import Candidates, candidates
 from gateway.domain.markers.tables import ARTEFACT
@@ -67,21 +67,24 @@ def read(grid: Grid, fine: Floats, uv_per_count: Floats) -> list[Reading]:
     wave = read_waves(grid, left, curves, _highest(curves, found), noises, background.ends)
     errors = standard_errors(grid, (wave, curves), noises, hum, found.rise_ms, background, moved)
     rested = (grid.bins - noises.tail) * grid.step_ms >= _RESTED_MS  # mains hum, however large, never rests
-    standing = _standing(grid, bins, wave, errors[..., MARKS.index("height")], rested)
+    height_errors = errors[..., MARKS.index("height")]
+    asked = np.logical_not(rested & evident(grid.scale, wave, height_errors))
     under = grid.at_fine[np.array((wave.begin, wave.end))] * background.coefficients
     at_onset, at_end = np.add.reduce(under, axis=-1)
     artefacts = np.add.reduce(under[0, ..., ARTEFACT], axis=-1)
+    tail = asked & may_be_tail(grid.scale, wave, height_errors, artefacts)
+    standing, elsewhere, near = _standing(grid, bins, wave, asked, tail)
     of_mean = root(noises.variance / grid.mean_of)
     waves = [Wave._make(row) for row in _rows(*wave)]
     mark_errors = [dict(zip(MARKS, row, strict=True)) for row in errors.reshape(-1, len(MARKS)).tolist()]
-    seen = _rows(standing, of_mean, found.rise_ms)
+    seen = _rows(standing, elsewhere, of_mean, found.rise_ms)
     verdicts = (
         verdict(grid, one, error, *row) for one, error, row in zip(waves, mark_errors, seen, strict=True)
     )
     numbers = (
         noises.deviation,
         hum.amplitude_uv,
-        standing,
+        near,
         found.still_rising_uv,
         artefacts,
         at_end - at_onset,
@@ -97,14 +100,22 @@ def _rows(*columns: Any) -> Iterable[tuple[Any, ...]]:
     return (columns,)
 
 
-def _standing(grid: Grid, bins: Floats, wave: Waves, height_errors: Floats, rested: Flags) -> Floats:
-    """What of each wave no background explains; what is evident need not be asked."""
-    asked = np.logical_not(rested & evident(grid.scale, wave, height_errors))
+def _standing(
+    grid: Grid, bins: Floats, wave: Waves, asked: Flags, tail: Flags
+) -> tuple[Floats, Floats, Floats]:
+    """What no background explains: near each peak, no slow tail either; in the whole sweep; near each peak.
+
+    Slow ones are asked of what may be a `tail`; what is not `asked` about stands as high as it is.
+    """
     if not anywhere(asked):
-        return wave.height_uv
-    standing = np.array(wave.height_uv)
-    standing[asked] = unexplained(grid, bins[asked], np.array(wave.peak_bin)[asked])
-    return standing[()]
+        return wave.height_uv, wave.height_uv, wave.height_uv
+    peaks, found = np.array(wave.peak_bin), np.array((wave.height_uv,) * 3)
+    near, elsewhere = unexplained(grid, bins[asked], peaks[asked], grid.null)
+    found[:, asked] = near, elsewhere, near
+    if anywhere(tail):
+        found[0, tail] = unexplained(grid, bins[tail], peaks[tail], grid.slow_null)[0]
+    standing, anything, near = found if found.ndim > 1 else found.tolist()
+    return standing, anything, near
 
 
 def _highest(curves: Floats, candidates: Candidates) -> Indices:
