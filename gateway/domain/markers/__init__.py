@@ -46,6 +46,7 @@ _DIP_OF_INVERTED: Final = 1.5
 _DIP_OF_UPRIGHT: Final = 0.5
 _LARGER: Final = 1.5
 _LATE: Final = 3.0  # times the blanked part: earlier, it may be the artefact
+_HIDDEN: Final = 6.7  # standard deviations: lower responses were seen to be missed in noise
 _RISEN: Final = 12.0  # standard deviations: where a sweep still rises so far, it ends in a response
 
 
@@ -138,6 +139,9 @@ def _no_answer(sweep: Sweep, reading: Reading) -> Marking:
         loud = loud_hum(sweep.grid, sweep.fine)
         if loud:
             return Marking(response=None, quality=(Quality("mains", rounded(loud)),))
+        hidden_uv = _HIDDEN * reading.deviation_uv
+        if hidden_uv > scale.seen_uv:
+            return Marking(response=None, quality=(Quality("too_noisy", rounded(hidden_uv)), *hum))
         return Marking(response=NO_RESPONSE, quality=hum, watched_ms=_last_ms(sweep))
     significance = rounded(abs(reading.wave.height_uv) / reading.errors["height"])
     return Marking(response=None, quality=(Quality("uncertain_response", significance), *hum))

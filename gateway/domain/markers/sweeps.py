@@ -24,6 +24,7 @@ from gateway.errors import DataError
 AT_ONCE: Final = 256  # sweeps: from here on more are hardly quicker, and fall out of the cache
 _SHOCK_GUARD_MS: Final = 0.2
 _SHOCK_GOES_ON: Final = 0.65
+_SHOCK_NOISE: Final = 5.0  # median bends of the sweep: of the steps of white noise 1 in 1e7 is as large
 _SHOCKS_UNTIL_MS: Final = 6.0
 _BLANK_STEP_MS: Final = 0.25
 _PEAK_AFTER_BLANK_MS: Final = 0.5
@@ -123,6 +124,8 @@ def _artefact_until_ms(grid: Grid, fine: Floats) -> Floats:
     # a wave goes on as it began, or began as it goes on; a shock stands alone
     beside = np.maximum(steps[:, :-2] * middle, steps[:, 2:] * middle)
     jumps &= beside < _SHOCK_GOES_ON * (middle * middle)
+    bends = np.median(np.abs(fine[:, 2:] - 2.0 * fine[:, 1:-1] + fine[:, :-2]), axis=1)
+    jumps &= np.abs(middle) > _SHOCK_NOISE * bends[:, None]  # loud noise jumps as a shock does
     until_ms = grid.begin_ms + (first + last(jumps) + 2.5) * grid.fine_ms + _SHOCK_GUARD_MS
     blanked_ms: Floats = np.ceil(until_ms / _BLANK_STEP_MS) * _BLANK_STEP_MS * jumps.any(axis=1)
     return blanked_ms

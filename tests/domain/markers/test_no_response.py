@@ -66,6 +66,50 @@ def test_noise_alone_is_no_response(modality: Modality, noise_uv: float) -> None
 
 
 @pytest.mark.parametrize(
+    ("modality", "noise_uv"),
+    [*((MOTOR, level) for level in (60.0, 200.0, 500.0)), *((SENSORY, level) for level in (3.0, 10.0, 30.0))],
+)
+def test_noise_that_could_hide_a_response_is_not_called_none(modality: Modality, noise_uv: float) -> None:
+    for seed in SEEDS:
+        found = marking(sweep(noise(noise_uv, seed), modality=modality), modality)
+        assert found.response is None
+        assert numbers(found).keys() <= {"too_noisy", "uncertain_response"}
+
+
+@BOTH
+def test_what_is_called_none_could_not_have_been_as_high_as_what_must_be_seen(modality: Modality) -> None:
+    height_uv = SETTINGS.scale(modality).seen_uv
+    response = {MOTOR: cmap, SENSORY: snap}[modality]
+    levels_uv = {MOTOR: (20.0, 30.0, 40.0, 60.0, 100.0), SENSORY: (0.7, 1.0, 1.4, 2.0, 4.0)}[modality]
+    sampling = replace(SAMPLING[modality], start_ms=-2.0)
+    waves = (
+        sweep(response(peak_uv=height_uv), noise(level, seed), modality=modality, sampling=sampling)
+        for level in levels_uv
+        for seed in SEEDS
+    )
+
+    missed = [wave for wave in waves if marking(wave, modality).response is NO_RESPONSE]
+
+    assert len(missed) <= 2  # of 200; 60 when noise is not asked about
+
+
+@pytest.mark.parametrize("noise_uv", [200.0, 300.0, 500.0])
+def test_a_high_response_in_loud_noise_is_marked(noise_uv: float) -> None:
+    for seed in SEEDS:
+        wave = cmap(peak_uv=12.0 * noise_uv, begin_ms=6.0)
+        found = marking(sweep(wave, noise(noise_uv, seed), sampling=replace(SAMPLING[MOTOR], end_ms=20.0)))
+        assert isinstance(found.response, MotorMarks)
+        assert found.response.peak_latency_ms == pytest.approx(8.5, abs=0.7)
+
+
+@pytest.mark.parametrize("noise_uv", [6.0, 10.0])
+def test_a_snap_in_loud_noise_is_not_called_none(noise_uv: float) -> None:
+    for seed in SEEDS:
+        found = marking(sweep(snap(peak_uv=20.0), noise(noise_uv, seed), modality=SENSORY), SENSORY)
+        assert found.response is not NO_RESPONSE
+
+
+@pytest.mark.parametrize(
     ("modality", "height_uv", "hertz"),
     [
         *((MOTOR, height_uv, hertz) for height_uv in (15.0, 30.0) for hertz in MAINS_HZ),

@@ -66,6 +66,16 @@ SHOWN = {
     "mains": (sweep(cmap(), NOISE, hum(15.0), sampling=LONG), 15.0, 0.75),
     "low_signal_to_noise": (sweep(cmap(peak_uv=200.0), noise(40.0)), 12.0, 4.0),
     "uncertain_response": (sweep(cmap(peak_uv=75.0), NOISE), 75.0 / 5.0, 7.0),
+    "uncertain_onset": (
+        sweep(
+            cmap(peak_uv=1000.0, negative_ms=12.0),
+            noise(60.0, 2),
+            sampling=replace(SAMPLING[MOTOR], start_ms=-2.0),
+        ),
+        0.5,
+        0.2,
+    ),
+    "too_noisy": (sweep(noise(100.0)), 12.0 * 100.0 / 20**0.5, 30.0),  # of a mean of 1 ms
     "sweep_ends_before_return": (ending(6.5), 1.0, 0.3),
     "sweep_ends_before_peak": (ending(4.9), 4.9, 0.3),
     "wrong_polarity": (negated(sweep(cmap(), NOISE)), 8000.0, 40.0),
@@ -87,6 +97,7 @@ SHOWN = {
     "impossible_response": (replace(sweep(cmap(), NOISE), microvolts_per_count=100.0), None, 0.0),
 }
 UNMARKED = {
+    "too_noisy",
     "all_clipped",
     "sweep_ends_before_peak",
     "wrong_polarity",
@@ -105,6 +116,8 @@ UNITS = {
     "mains": "uV",
     "low_signal_to_noise": None,
     "uncertain_response": None,
+    "uncertain_onset": "ms",
+    "too_noisy": "uV",
     "sweep_ends_before_return": "ms",
     "sweep_ends_before_peak": "ms",
     "wrong_polarity": "uV",
