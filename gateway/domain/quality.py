@@ -137,6 +137,11 @@ MEANINGS: Final = {
     ),
     "notched": Meaning(unit="%", what="notch in the negative wave, of its amplitude", advice=_LOOK_AT_MARKS),
     "dispersed": Meaning(unit="%", what="another negative phase, of the amplitude", advice=_LOOK_AT_MARKS),
+    "later_wave": Meaning(
+        unit="uV",
+        what="a slow wave follows the response, of a muscle perhaps, as high as",
+        advice="lower the current, move the recording electrodes, look at the curve",
+    ),
     # a site or a pair of sites
     "submaximal_series": Meaning(
         unit="%",

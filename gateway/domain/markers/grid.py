@@ -34,6 +34,8 @@ class Grid:
 
     def __init__(self, rate_hz: float, start_ms: float, samples: int, scale: Scale) -> None:
         sample_ms = 1000.0 / rate_hz
+        self.rate_hz: Final = rate_hz
+        self.start_ms: Final = start_ms
         self.scale: Final = scale
         self.width: Final = max(1, int(scale.bin_ms / 2 / sample_ms + 0.5))
         self.halves: Final = 2 if self.width * sample_ms < _WIDE * scale.bin_ms else 1

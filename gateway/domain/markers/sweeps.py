@@ -4,6 +4,7 @@ Sweeps sampled alike share a grid, but for those whose stimulus artefact, or a s
 does: they are blanked for longer.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -28,6 +29,7 @@ _SHOCK_NOISE: Final = 5.0  # median bends of the sweep: of the steps of white no
 _SHOCKS_UNTIL_MS: Final = 6.0
 _BLANK_STEP_MS: Final = 0.25
 _PEAK_AFTER_BLANK_MS: Final = 0.5
+_END_STEP_MS: Final = 0.5
 
 
 class Sweep(NamedTuple):
@@ -38,6 +40,20 @@ class Sweep(NamedTuple):
     uv_per_count: float
     rate_hz: float
     fine: Floats
+
+
+def ended(sweep: Sweep, end_ms: float) -> Sweep | None:
+    """What the sweep shows until then, to half a millisecond; None where that is too little."""
+    usual = sweep.grid
+    whole = usual.width * usual.halves
+    steps_ms = math.floor(end_ms / _END_STEP_MS) * _END_STEP_MS  # few lengths: each has a grid of its own
+    samples = usual.skipped + whole * max(int((steps_ms - usual.begin_ms) / usual.step_ms), 0)
+    found = _grid(_Sampling(usual.rate_hz, usual.start_ms, samples), usual.scale)
+    if isinstance(found, Quality):
+        return None
+    return sweep._replace(
+        grid=found, counts=sweep.counts[:samples], fine=sweep.fine[: found.bins * found.halves]
+    )
 
 
 class _Sampling(NamedTuple):

@@ -22,6 +22,7 @@ from tests.domain.markers.curves import (
     cmap,
     cut_off,
     drift,
+    half_wave,
     hum,
     marking,
     negated,
@@ -94,6 +95,16 @@ SHOWN = {
         0.952 * 70.0,  # from 1 % of the peak on
         1.5,
     ),
+    "later_wave": (
+        sweep(
+            cmap(peak_uv=2000.0),
+            half_wave(8000.0, 25.0, 80.0),
+            NOISE,
+            sampling=replace(SAMPLING[MOTOR], end_ms=148.0),
+        ),
+        8000.0,
+        2500.0,  # of so slow a wave a drift explains a part
+    ),
     "impossible_response": (replace(sweep(cmap(), NOISE), microvolts_per_count=100.0), None, 0.0),
 }
 UNMARKED = {
@@ -118,6 +129,7 @@ UNITS = {
     "uncertain_response": None,
     "uncertain_onset": "ms",
     "too_noisy": "uV",
+    "later_wave": "uV",
     "sweep_ends_before_return": "ms",
     "sweep_ends_before_peak": "ms",
     "wrong_polarity": "uV",
