@@ -21,6 +21,7 @@ from gateway.domain.markers.reading import Reading, read
 from gateway.domain.markers.response import Verdict, certain
 from gateway.domain.markers.settings import MarkerSettings, Scale
 from gateway.domain.markers.sweeps import AT_ONCE, Sweep, ended, prepared
+from gateway.domain.markers.take_off import SHARP
 from gateway.domain.quality import Quality
 from gateway.domain.recording import (
     NO_RESPONSE,
@@ -98,6 +99,7 @@ def mark_all(
 
 def _markings(sweeps: Sequence[Sweep], readings: Sequence[Reading], modality: Modality) -> Iterator[Marking]:
     """The markings of sweeps of one grid."""
+    readings = _surest(sweeps, readings)
     answers = [place for place, reading in enumerate(readings) if _answers(reading)]
     waves = [readings[place].wave for place in answers]
     counts = [sweeps[place].counts for place in answers]
@@ -108,6 +110,23 @@ def _markings(sweeps: Sequence[Sweep], readings: Sequence[Reading], modality: Mo
             yield _answer(sweep, reading, cut[place], modality)
         else:
             yield _no_answer(sweep, reading)
+
+
+def _surest(sweeps: Sequence[Sweep], readings: Sequence[Reading]) -> list[Reading]:
+    """The readings or, where an onset is not sure, those of a sharp take-off if it then is."""
+    grid = sweeps[0].grid
+    most_ms = grid.scale.unsure_onset_ms
+    surest = list(readings)
+    unsure = [place for place, one in enumerate(readings) if one.errors["onset"] > most_ms and _answers(one)]
+    if unsure:
+        some = [sweeps[place] for place in unsure]
+        fine = np.array([sweep.fine for sweep in some])
+        sharp = read(grid, fine, np.array([sweep.uv_per_count for sweep in some]), SHARP)
+        for place, one in zip(unsure, sharp, strict=True):
+            surer = one.errors["height"] <= readings[place].errors["height"]
+            if surer and one.errors["onset"] <= most_ms and _answers(one):
+                surest[place] = one
+    return surest
 
 
 def _answers(reading: Reading) -> bool:

@@ -24,7 +24,7 @@ from gateway.domain.markers.response import Verdict, evident, may_be_tail, unexp
 from gateway.domain.markers.rows import anywhere, either, highest_place, root, until
 from gateway.domain.markers.search import Candidates, candidates
 from gateway.domain.markers.tables import ARTEFACT
-from gateway.domain.markers.take_off import earliest_take_off, quiet_part
+from gateway.domain.markers.take_off import GENTLE, earliest_take_off, quiet_part
 from gateway.domain.markers.wave import OneWave, Wave, Waves, read_waves
 
 _RESTED_MS: Final = 5.0
@@ -48,8 +48,11 @@ class Reading(NamedTuple):
     moved_uv: float
 
 
-def read(grid: Grid, fine: Floats, uv_per_count: Floats) -> list[Reading]:
-    """What is read off sweeps given in half bins (n, bins x halves), in uV."""
+def read(grid: Grid, fine: Floats, uv_per_count: Floats, lead: float = GENTLE) -> list[Reading]:
+    """What is read off sweeps given in half bins (n, bins x halves), in uV.
+
+    `lead` says how far before the foot of a wave its take-off is looked for.
+    """
     scales: Any = uv_per_count
     if len(fine) == 1:  # one alone has no rows: see `rows`
         fine, scales = fine[0], uv_per_count.item(0)
@@ -61,7 +64,7 @@ def read(grid: Grid, fine: Floats, uv_per_count: Floats) -> list[Reading]:
     # nothing but hum is left in a tail where it is known
     noises = Noise(noises.variance, noises.deviation, either(hum.known, begins, noises.tail))
     bins = without_hum(bins, hum, grid.hums)
-    background, moved = _learnt(grid, bins, found, noises, hum)
+    background, moved = _learnt(grid, bins, found, noises, hum, lead)
     left = residual(without_hum(fine, hum, grid.fine_hums), background.coefficients, grid.fine_columns)
     curves = grid.whole(left)
     wave = read_waves(grid, left, curves, _highest(curves, found), noises, background.ends)
@@ -124,7 +127,9 @@ def _highest(curves: Floats, candidates: Candidates) -> Indices:
     return found
 
 
-def _learnt(grid: Grid, bins: Floats, found: Candidates, noises: Noise, hum: Hum) -> tuple[Fit, Floats]:
+def _learnt(
+    grid: Grid, bins: Floats, found: Candidates, noises: Noise, hum: Hum, lead: float
+) -> tuple[Fit, Floats]:
     """The background, learnt from what is surely quiet, then up to the take-off so found, and again.
 
     Also how far its coefficients have moved on the way.
@@ -133,7 +138,7 @@ def _learnt(grid: Grid, bins: Floats, found: Candidates, noises: Noise, hum: Hum
     first = fitted(grid, seen, found.quiet)
     bins, columns = until(bins, found.peak), until(grid.columns, found.peak)
     curves = residual(bins, first.coefficients, columns)
-    ends = quiet_part(grid, curves, found, noises, earliest_take_off(grid, found))
+    ends = quiet_part(grid, curves, found, noises, earliest_take_off(grid, found, lead))
     second = fitted(grid, seen, ends)
     curves = residual(bins, second.coefficients, columns)
     later = quiet_part(grid, curves, found, noises, ends)
