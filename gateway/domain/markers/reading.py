@@ -75,8 +75,7 @@ def read(grid: Grid, fine: Floats, uv_per_count: Floats, lead: float = GENTLE) -
     under = grid.at_fine[np.array((wave.begin, wave.end))] * background.coefficients
     at_onset, at_end = np.add.reduce(under, axis=-1)
     artefacts = np.add.reduce(under[0, ..., ARTEFACT], axis=-1)
-    tail = asked & may_be_tail(grid.scale, wave, height_errors, artefacts)
-    standing, elsewhere, near = _standing(grid, bins, wave, asked, tail)
+    standing, elsewhere, near = _standing(grid, bins, wave, asked, (height_errors, artefacts))
     of_mean = root(noises.variance / grid.mean_of)
     waves = [Wave._make(row) for row in _rows(*wave)]
     mark_errors = [dict(zip(MARKS, row, strict=True)) for row in errors.reshape(-1, len(MARKS)).tolist()]
@@ -104,17 +103,19 @@ def _rows(*columns: Any) -> Iterable[tuple[Any, ...]]:
 
 
 def _standing(
-    grid: Grid, bins: Floats, wave: Waves, asked: Flags, tail: Flags
+    grid: Grid, bins: Floats, wave: Waves, asked: Flags, sizes: tuple[Floats, Floats]
 ) -> tuple[Floats, Floats, Floats]:
     """What no background explains: near each peak, no slow tail either; in the whole sweep; near each peak.
 
-    Slow ones are asked of what may be a `tail`; what is not `asked` about stands as high as it is.
+    Slow ones are asked of what may be a tail, by the `sizes` of height's error and artefact; what is not
+    `asked` about stands as high as it is.
     """
     if not anywhere(asked):
         return wave.height_uv, wave.height_uv, wave.height_uv
     peaks, found = np.array(wave.peak_bin), np.array((wave.height_uv,) * 3)
     near, elsewhere = unexplained(grid, bins[asked], peaks[asked], grid.null)
     found[:, asked] = near, elsewhere, near
+    tail = asked & may_be_tail(grid.scale, wave, *sizes)
     if anywhere(tail):
         found[0, tail] = unexplained(grid, bins[tail], peaks[tail], grid.slow_null)[0]
     standing, anything, near = found if found.ndim > 1 else found.tolist()

@@ -140,8 +140,13 @@ def _artefact_until_ms(grid: Grid, fine: Floats) -> Floats:
     # a wave goes on as it began, or began as it goes on; a shock stands alone
     beside = np.maximum(steps[:, :-2] * middle, steps[:, 2:] * middle)
     jumps &= beside < _SHOCK_GOES_ON * (middle * middle)
-    bends = np.median(np.abs(fine[:, 2:] - 2.0 * fine[:, 1:-1] + fine[:, :-2]), axis=1)
-    jumps &= np.abs(middle) > _SHOCK_NOISE * bends[:, None]  # loud noise jumps as a shock does
+    shocked = jumps.any(axis=1)
+    if not shocked.any():
+        return np.zeros(len(fine))
+    some, half = fine[shocked], fine.shape[1] // 2
+    bends = np.abs(some[:, 2:] - 2.0 * some[:, 1:-1] + some[:, :-2])
+    noise = np.partition(bends, half, axis=1)[:, half, None]
+    jumps[shocked] &= np.abs(middle[shocked]) > _SHOCK_NOISE * noise  # loud noise jumps as a shock does
     until_ms = grid.begin_ms + (first + last(jumps) + 2.5) * grid.fine_ms + _SHOCK_GUARD_MS
     blanked_ms: Floats = np.ceil(until_ms / _BLANK_STEP_MS) * _BLANK_STEP_MS * jumps.any(axis=1)
     return blanked_ms
