@@ -117,7 +117,13 @@ def _surest(sweeps: Sequence[Sweep], readings: Sequence[Reading]) -> list[Readin
     grid = sweeps[0].grid
     most_ms = grid.scale.unsure_onset_ms
     surest = list(readings)
-    unsure = [place for place, one in enumerate(readings) if one.errors["onset"] > most_ms and _answers(one)]
+    unsure = [
+        place
+        for place, one in enumerate(readings)
+        if one.errors["onset"] > most_ms
+        and _answers(one)
+        and certain(grid.scale, one.wave, one.errors["height"])  # else nothing of it is to be trusted
+    ]
     if unsure:
         some = [sweeps[place] for place in unsure]
         fine = np.array([sweep.fine for sweep in some])

@@ -121,3 +121,12 @@ def test_the_wave_of_a_muscle_alone_is_no_snap(muscle_uv: float, begin_ms: float
     for seed in range(10):
         alone = marking(sweep(muscle, noise(0.3, seed), modality=SENSORY), SENSORY)
         assert alone.response is None
+
+
+@pytest.mark.parametrize("noise_uv", [2.0, 4.0, 6.0])
+def test_noise_on_the_flank_never_makes_an_onset_unsure_by_more_than_the_sweep_is_long(
+    noise_uv: float,
+) -> None:
+    for seed in range(60):
+        found = marking(sweep(snap(peak_uv=15.0), noise(noise_uv, seed), modality=SENSORY), SENSORY)
+        assert found.errors.get("onset_latency_ms", 0.0) < 20.0
