@@ -76,6 +76,11 @@ MEANINGS: Final = {
         what="wave too slow for what was recorded, another muscle may have answered",
         advice="lower the current, move the recording electrodes",
     ),
+    "too_noisy": Meaning(
+        unit="uV",
+        what="no response seen, but the noise may hide one as high as",
+        advice="average more sweeps, have the muscle relaxed, check the electrodes",
+    ),
     "wrong_polarity": Meaning(
         unit="uV",
         what="first large deflection is positive",
@@ -94,6 +99,11 @@ MEANINGS: Final = {
         unit="uV",
         what="stimulus artefact reaches into the onset",
         advice="move the ground between stimulus and recording, turn the anode, record again",
+    ),
+    "uncertain_onset": Meaning(
+        unit="ms",
+        what="onset not sure, standard error",
+        advice="look at the curve, set the onset by hand if it is wrong, average more sweeps",
     ),
     "baseline_unsteady": Meaning(
         unit="uV",
@@ -127,6 +137,11 @@ MEANINGS: Final = {
     ),
     "notched": Meaning(unit="%", what="notch in the negative wave, of its amplitude", advice=_LOOK_AT_MARKS),
     "dispersed": Meaning(unit="%", what="another negative phase, of the amplitude", advice=_LOOK_AT_MARKS),
+    "later_wave": Meaning(
+        unit="uV",
+        what="a slow wave follows the response, of a muscle perhaps, as high as",
+        advice="lower the current, move the recording electrodes, look at the curve",
+    ),
     # a site or a pair of sites
     "submaximal_series": Meaning(
         unit="%",

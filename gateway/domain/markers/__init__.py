@@ -8,6 +8,7 @@ how the same lines work on many sweeps and on one. A batch gives each sweep the 
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -19,7 +20,8 @@ from gateway.domain.markers.grid import Grid
 from gateway.domain.markers.reading import Reading, read
 from gateway.domain.markers.response import Verdict, certain
 from gateway.domain.markers.settings import MarkerSettings, Scale
-from gateway.domain.markers.sweeps import AT_ONCE, Sweep, prepared
+from gateway.domain.markers.sweeps import AT_ONCE, Sweep, ended, prepared
+from gateway.domain.markers.take_off import SHARP
 from gateway.domain.quality import Quality
 from gateway.domain.recording import (
     NO_RESPONSE,
@@ -46,6 +48,9 @@ _DIP_OF_INVERTED: Final = 1.5
 _DIP_OF_UPRIGHT: Final = 0.5
 _LARGER: Final = 1.5
 _LATE: Final = 3.0  # times the blanked part: earlier, it may be the artefact
+_SURE: Final = 5.0  # standard errors high, with little of the sweep left to learn the background from
+_BRIEF: Final = 0.5  # of a slow wave that follows: no longer is what answers before it
+_HIDDEN: Final = 6.7  # standard deviations: lower responses were seen to be missed in noise
 _RISEN: Final = 12.0  # standard deviations: where a sweep still rises so far, it ends in a response
 
 
@@ -94,6 +99,7 @@ def mark_all(
 
 def _markings(sweeps: Sequence[Sweep], readings: Sequence[Reading], modality: Modality) -> Iterator[Marking]:
     """The markings of sweeps of one grid."""
+    readings = _surest(sweeps, readings)
     answers = [place for place, reading in enumerate(readings) if _answers(reading)]
     waves = [readings[place].wave for place in answers]
     counts = [sweeps[place].counts for place in answers]
@@ -101,9 +107,32 @@ def _markings(sweeps: Sequence[Sweep], readings: Sequence[Reading], modality: Mo
     cut = dict(zip(answers, cuts, strict=True))
     for place, (sweep, reading) in enumerate(zip(sweeps, readings, strict=True)):
         if place in cut:
-            yield _answer(sweep.grid, reading, cut[place], modality)
+            yield _answer(sweep, reading, cut[place], modality)
         else:
             yield _no_answer(sweep, reading)
+
+
+def _surest(sweeps: Sequence[Sweep], readings: Sequence[Reading]) -> list[Reading]:
+    """The readings or, where an onset is not sure, those of a sharp take-off if it then is."""
+    grid = sweeps[0].grid
+    most_ms = grid.scale.unsure_onset_ms
+    surest = list(readings)
+    unsure = [
+        place
+        for place, one in enumerate(readings)
+        if one.errors["onset"] > most_ms
+        and _answers(one)
+        and certain(grid.scale, one.wave, one.errors["height"])  # else nothing of it is to be trusted
+    ]
+    if unsure:
+        some = [sweeps[place] for place in unsure]
+        fine = np.array([sweep.fine for sweep in some])
+        sharp = read(grid, fine, np.array([sweep.uv_per_count for sweep in some]), SHARP)
+        for place, one in zip(unsure, sharp, strict=True):
+            surer = one.errors["height"] <= readings[place].errors["height"]
+            if surer and one.errors["onset"] <= most_ms and _answers(one):
+                surest[place] = one
+    return surest
 
 
 def _answers(reading: Reading) -> bool:
@@ -113,16 +142,36 @@ def _answers(reading: Reading) -> bool:
     )
 
 
-def _answer(grid: Grid, reading: Reading, cut: Clipped, modality: Modality) -> Marking:
+def _answer(sweep: Sweep, reading: Reading, cut: Clipped, modality: Modality) -> Marking:
     """The marks of what was called a response."""
     try:
         response = _marks(reading, modality, cut)
     except DataError:  # a wave no nerve makes: a scale or a rate is wrong by orders of magnitude
         return Marking(response=None, quality=(Quality("impossible_response"),))
-    if reading.wave.end_ms - reading.wave.onset_ms > grid.scale.longest_ms:
-        return Marking(response=None, quality=(_too_slow(grid.scale, reading),))
-    quality = tuple(flags(grid, reading, cut))
+    if _lasts_ms(reading) > sweep.grid.scale.longest_ms:
+        too_slow = Marking(response=None, quality=(_too_slow(sweep.grid.scale, reading),))
+        return _before(sweep, reading, modality) or too_slow
+    quality = tuple(flags(sweep.grid, reading, cut))
     return Marking(response=response, errors=_errors(reading, response), quality=quality)
+
+
+def _lasts_ms(reading: Reading) -> float:
+    return reading.wave.end_ms - reading.wave.onset_ms
+
+
+def _before(sweep: Sweep, slow: Reading, modality: Modality) -> Marking | None:
+    """The marks of a response before a wave that is too slow for one: of a muscle's, behind a nerve's."""
+    short = ended(sweep, slow.wave.onset_ms)
+    if short is None:
+        return None
+    first = read(short.grid, short.fine[None], np.array([short.uv_per_count]))[0]
+    sure = first.wave.height_uv >= _SURE * first.errors["height"]
+    brief = first.wave.has_end and _lasts_ms(first) < _BRIEF * _lasts_ms(slow)
+    if not (sure and brief and _answers(first)):
+        return None
+    (cut,) = clipped(short.grid, [first.wave], [short.counts], short.rate_hz)
+    found = _answer(short, first, cut, modality)
+    return replace(found, quality=(*found.quality, Quality("later_wave", rounded(slow.wave.height_uv))))
 
 
 def _no_answer(sweep: Sweep, reading: Reading) -> Marking:
@@ -138,6 +187,9 @@ def _no_answer(sweep: Sweep, reading: Reading) -> Marking:
         loud = loud_hum(sweep.grid, sweep.fine)
         if loud:
             return Marking(response=None, quality=(Quality("mains", rounded(loud)),))
+        hidden_uv = _HIDDEN * reading.deviation_uv
+        if hidden_uv > scale.seen_uv:
+            return Marking(response=None, quality=(Quality("too_noisy", rounded(hidden_uv)), *hum))
         return Marking(response=NO_RESPONSE, quality=hum, watched_ms=_last_ms(sweep))
     significance = rounded(abs(reading.wave.height_uv) / reading.errors["height"])
     return Marking(response=None, quality=(Quality("uncertain_response", significance), *hum))

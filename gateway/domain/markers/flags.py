@@ -57,6 +57,8 @@ def flags(grid: Grid, reading: Reading, cut: Clipped) -> Iterator[Quality]:
     level = max(scale.onset_fraction * height, scale.onset_floor_uv)
     if not wave.has_onset or artefact > _ARTEFACT * level:
         yield Quality("artefact_overlaps_onset", rounded(artefact))
+    if wave.has_onset and reading.errors["onset"] > scale.unsure_onset_ms:
+        yield Quality("uncertain_onset", rounded(reading.errors["onset"]))
     if abs(reading.moved_uv) > max(_MOVED * height, 2 * scale.mains_uv):
         yield Quality("baseline_unsteady", rounded(abs(reading.moved_uv)))
     yield from hum_flag(scale, reading)

@@ -22,6 +22,7 @@ _MAINS_HZ: Final = (50.0, 60.0)
 _EITHER_HZ: Final = 55.0  # where the sweep does not tell which of the two it is
 _SEARCH_DECAYS_MS: Final = (0.15, 0.4, 1.2)
 _NULL_DECAYS_MS: Final = (0.15, 0.3, 0.6, 1.2, 3.0)
+_SLOW_DECAYS_MS: Final = (2.0, 4.5, 7.0, 11.0, 18.0)
 _LEAST_BINS: Final = 12  # after the earliest peak
 _LEAST_IN_ALL: Final = 20
 _MEAN_OF: Final = 5  # usual bins: over so much a response is told from noise
@@ -33,6 +34,8 @@ class Grid:
 
     def __init__(self, rate_hz: float, start_ms: float, samples: int, scale: Scale) -> None:
         sample_ms = 1000.0 / rate_hz
+        self.rate_hz: Final = rate_hz
+        self.start_ms: Final = start_ms
         self.scale: Final = scale
         self.width: Final = max(1, int(scale.bin_ms / 2 / sample_ms + 0.5))
         self.halves: Final = 2 if self.width * sample_ms < _WIDE * scale.bin_ms else 1
@@ -79,6 +82,9 @@ class Grid:
         self.tail = tail_table(self.tails, scale)
         null = [*trend, *_decays(_NULL_DECAYS_MS, times_ms), *waves]
         self.null = orthonormal(np.stack(null) * self.kept)
+        null += _decays(_SLOW_DECAYS_MS, times_ms)
+        # the slow ones explain much of a broad response too: asked only of what may be a tail
+        self.slow_null = orthonormal(np.stack(null) * self.kept)
         early = [*trend[:2], *_decays(_SEARCH_DECAYS_MS, times_ms)]
         early += waves if scale.search_removes_hum else []
         self.early = orthonormal(np.stack(early) * self.kept)

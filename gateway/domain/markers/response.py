@@ -25,6 +25,9 @@ _CLEAR_NOISE: Final = 8.0
 _LEFT: Final = 0.1  # of its height: so much of a response no background explains
 _LEFT_OF_UNCERTAIN: Final = 0.3  # and so much of one that is low or not much above its standard error
 _SIGNIFICANT: Final = 4.5
+# Of its height: so large a part of it the artefact is at the take-off of what may be the artefact itself.
+_TAIL: Final = 0.4
+_AT_ONCE: Final = 2  # bins after the blanked part: what rises there may have risen since the stimulus
 # A response begins when no artefact is left: this many times later than the blanked part ends.
 _FAINT_AFTER: Final = 3.0
 _CREDIBLE: Final = (2.0, 0.5)  # significance, parts of what stands: below it the marks are not to be trusted
@@ -45,10 +48,13 @@ class Verdict(enum.Enum):
     ABSENT = "absent"
 
 
-def unexplained(grid: Grid, bins: Floats, peaks: Indices) -> Floats:
-    """How far what no background explains stands out within 1 ms of each peak, in uV."""
+def unexplained(grid: Grid, bins: Floats, peaks: Indices, null: Floats) -> tuple[Floats, Floats]:
+    """How far what no background explains stands out within 1 ms of each peak, and anywhere, in uV.
+
+    `null` (k, bins) is what explains it: `grid.null` or `grid.slow_null`.
+    """
     rest = bins * grid.kept
-    rest -= combined(projected(rest, grid.null), grid.null)
+    rest -= combined(projected(rest, null), null)
     sums = np.zeros((*rest.shape[:-1], grid.bins + 1))
     np.add.accumulate(rest, axis=-1, out=sums[..., 1:])
     width = grid.mean_of
@@ -57,8 +63,7 @@ def unexplained(grid: Grid, bins: Floats, peaks: Indices) -> Floats:
     near = round(_NEAR_PEAK_MS / grid.step_ms)
     around = each(peaks - grid.searched - width // 2) + np.arange(-near, near + 1)
     around = np.minimum(np.maximum(around, 0), standing.shape[-1] - 1)
-    highest: Floats = np.maximum.reduce(at(standing, around), axis=-1)
-    return highest
+    return np.maximum.reduce(at(standing, around), axis=-1), np.maximum.reduce(standing, axis=-1)
 
 
 def verdict(
@@ -66,15 +71,35 @@ def verdict(
     wave: OneWave,
     errors: Mapping[str, float],
     unexplained_uv: float,
+    anywhere_uv: float,
     deviation: float,
     rise_ms: float,
 ) -> Verdict:
     """What one sweep shows.
 
+    `unexplained_uv` is what no background explains near the peak, `anywhere_uv` in the whole sweep;
     `deviation` is that of the noise of a five-bin mean, `rise_ms` the time from half to peak.
     """
-    scale, height = grid.scale, wave.height_uv
-    clear = unexplained_uv >= max(scale.clear_uv, _CLEAR_NOISE * deviation)
+    found = _of_wave(grid.scale, wave, errors, unexplained_uv, deviation, rise_ms)
+    if found is Verdict.ABSENT and _clear(grid.scale, anywhere_uv, deviation):
+        return Verdict.UNCERTAIN  # not of this wave, but something stands out elsewhere
+    return found
+
+
+def _clear(scale: Scale, unexplained_uv: float, deviation: float) -> bool:
+    return unexplained_uv >= max(scale.clear_uv, _CLEAR_NOISE * deviation)
+
+
+def _of_wave(
+    scale: Scale,
+    wave: OneWave,
+    errors: Mapping[str, float],
+    unexplained_uv: float,
+    deviation: float,
+    rise_ms: float,
+) -> Verdict:
+    height = wave.height_uv
+    clear = _clear(scale, unexplained_uv, deviation)
     too_fast = rise_ms < scale.fastest_rise_ms or wave.end_ms - wave.onset_ms < scale.shortest_ms
     if too_fast or wave.peak_ms < scale.earliest_peak_ms:
         return Verdict.UNCERTAIN if clear else Verdict.ABSENT
@@ -100,6 +125,14 @@ def evident(scale: Scale, wave: Waves, height_errors: Floats) -> Flags:
     """Which waves are so high, so sure and so late that nothing else can explain them."""
     high = wave.height_uv >= larger(_EVIDENT[0] * scale.clear_uv, _EVIDENT[1] * height_errors)
     found: Flags = high & (wave.onset_ms >= _FAINT_AFTER * scale.blanked_ms)
+    return found
+
+
+def may_be_tail(scale: Scale, wave: Waves, height_errors: Floats, artefacts_uv: Floats) -> Flags:
+    """Which waves may be what the artefact, large at their take-off or just over, leaves of itself."""
+    at_once = wave.onset_ms < scale.blanked_ms + _AT_ONCE * scale.bin_ms
+    unsure = wave.height_uv < _CERTAIN * height_errors
+    found: Flags = at_once | unsure & (abs(artefacts_uv) >= _TAIL * wave.height_uv)
     return found
 
 

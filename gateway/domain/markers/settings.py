@@ -26,6 +26,7 @@ class Scale:
     faint_uv: float
     clear_uv: float
     uncertain_below_uv: float
+    seen_uv: float
     drift_uv_per_ms: float
     bend_uv: float
     mains_uv: float
@@ -33,6 +34,7 @@ class Scale:
     artefact_decay_ms: tuple[float, ...]
     artefact_uv: tuple[float, ...]
     search_removes_hum: bool
+    unsure_onset_ms: float
     way_fraction: float
     error_factor: float
 

@@ -4,6 +4,7 @@ Sweeps sampled alike share a grid, but for those whose stimulus artefact, or a s
 does: they are blanked for longer.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -24,9 +25,11 @@ from gateway.errors import DataError
 AT_ONCE: Final = 256  # sweeps: from here on more are hardly quicker, and fall out of the cache
 _SHOCK_GUARD_MS: Final = 0.2
 _SHOCK_GOES_ON: Final = 0.65
+_SHOCK_NOISE: Final = 5.0  # median bends of the sweep: of the steps of white noise 1 in 1e7 is as large
 _SHOCKS_UNTIL_MS: Final = 6.0
 _BLANK_STEP_MS: Final = 0.25
 _PEAK_AFTER_BLANK_MS: Final = 0.5
+_END_STEP_MS: Final = 0.5
 
 
 class Sweep(NamedTuple):
@@ -37,6 +40,20 @@ class Sweep(NamedTuple):
     uv_per_count: float
     rate_hz: float
     fine: Floats
+
+
+def ended(sweep: Sweep, end_ms: float) -> Sweep | None:
+    """What the sweep shows until then, to half a millisecond; None where that is too little."""
+    usual = sweep.grid
+    whole = usual.width * usual.halves
+    steps_ms = math.floor(end_ms / _END_STEP_MS) * _END_STEP_MS  # few lengths: each has a grid of its own
+    samples = usual.skipped + whole * max(int((steps_ms - usual.begin_ms) / usual.step_ms), 0)
+    found = _grid(_Sampling(usual.rate_hz, usual.start_ms, samples), usual.scale)
+    if isinstance(found, Quality):
+        return None
+    return sweep._replace(
+        grid=found, counts=sweep.counts[:samples], fine=sweep.fine[: found.bins * found.halves]
+    )
 
 
 class _Sampling(NamedTuple):
@@ -123,6 +140,13 @@ def _artefact_until_ms(grid: Grid, fine: Floats) -> Floats:
     # a wave goes on as it began, or began as it goes on; a shock stands alone
     beside = np.maximum(steps[:, :-2] * middle, steps[:, 2:] * middle)
     jumps &= beside < _SHOCK_GOES_ON * (middle * middle)
+    shocked = jumps.any(axis=1)
+    if not shocked.any():
+        return np.zeros(len(fine))
+    some, half = fine[shocked], fine.shape[1] // 2
+    bends = np.abs(some[:, 2:] - 2.0 * some[:, 1:-1] + some[:, :-2])
+    noise = np.partition(bends, half, axis=1)[:, half, None]
+    jumps[shocked] &= np.abs(middle[shocked]) > _SHOCK_NOISE * noise  # loud noise jumps as a shock does
     until_ms = grid.begin_ms + (first + last(jumps) + 2.5) * grid.fine_ms + _SHOCK_GUARD_MS
     blanked_ms: Floats = np.ceil(until_ms / _BLANK_STEP_MS) * _BLANK_STEP_MS * jumps.any(axis=1)
     return blanked_ms

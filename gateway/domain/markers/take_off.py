@@ -29,15 +29,20 @@ _HALF: Final = 0.5  # of its depth: here the dip is timed
 # It begins this many times as long before as it takes from half to its deepest: a half sine 0.5, a bell's
 # second derivative 1.9.
 _LEAD: Final = 2.0
-_BEFORE_FOOT: Final = 0.5  # of the way from foot to half: how far before the foot the take-off may lie
+# Of the way from foot to half: how far before the foot the take-off may lie, of a gentle and of a sharp wave.
+GENTLE: Final = 0.5
+SHARP: Final = 0.25
 _GUARD: Final = (0.1, 0.3)  # ms, and parts of the rise: what is left out before the take-off
 _OF_QUIET: Final = 0.3  # but no more than this part of the quiet sweep
 
 
-def earliest_take_off(grid: Grid, candidates: Candidates) -> Indices:
-    """The bin before which a take-off is not looked for at first: not far before the candidate's foot."""
-    lead = whole(_BEFORE_FOOT * (candidates.half - candidates.foot + 1))
-    earliest: Indices = larger(candidates.foot - lead, grid.searched)
+def earliest_take_off(grid: Grid, candidates: Candidates, lead: float) -> Indices:
+    """The bin before which a take-off is not looked for at first: not far before the candidate's foot.
+
+    `lead` is `GENTLE` or `SHARP`. Before a sharp wave the background bends on unseen, as a foot would.
+    """
+    bins = whole(lead * (candidates.half - candidates.foot + 1))
+    earliest: Indices = larger(candidates.foot - bins, grid.searched)
     return earliest
 
 

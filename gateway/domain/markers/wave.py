@@ -37,6 +37,7 @@ from gateway.domain.markers.rows import (
 )
 
 _ABOVE_NOISE: Final = 2.5  # standard deviations: the lowest level at which a rising wave is timed
+_LEAST_STEEP: Final = 0.1  # of the way up to the peak: less steep a rise is not followed down
 _LONGEST_BACK_MS: Final = 0.6
 _NEAR_PEAK_MS: Final = 1.0
 # Another negative phase, a notch, a positive dip before it count from this part of the wave on, and this
@@ -107,6 +108,7 @@ def read_waves(
     after, has_end = _back(curves, peak)
     rises, steep_on = _passage(grid, fine, curves, before, timed, 1.0)
     end, steep_end = _passage(grid, fine, curves, after - 1, 0.0, -1.0)
+    steep_on = larger(steep_on, _LEAST_STEEP * height / larger(top - rises, 1.0))
     back = 2.0 / steep_on * (timed - root(level * timed))
     back = smaller(back, _LONGEST_BACK_MS / ms)
     onset = rises - back

@@ -23,8 +23,10 @@ from tests.domain.markers.curves import (
     artefact,
     cmap,
     hum,
+    marking,
     negated,
     noise,
+    numbers,
     snap,
     sweep,
     usual,
@@ -158,3 +160,16 @@ def test_no_sum_is_left_to_a_library_that_chooses_its_order(path: Path) -> None:
 
     assert not any(isinstance(node, ast.MatMult) for node in nodes)
     assert names & UNORDERED == set()
+
+
+def test_snaps_before_the_wave_of_a_muscle_get_the_same_bits_in_a_batch() -> None:
+    begins_ms = [3.9 + 0.05 * place for place in range(40)]
+    both = [
+        sweep(snap(), cmap(peak_uv=100.0, begin_ms=begin, negative_ms=7.0), noise(0.3), modality=SENSORY)
+        for begin in begins_ms
+    ]
+
+    together = mark_all(both, SENSORY, SETTINGS)
+
+    assert any("later_wave" in numbers(one) for one in together)
+    assert together == tuple(marking(one, SENSORY) for one in both)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 from benchmarks.markers import strangers, sweeps
@@ -27,6 +28,7 @@ from tests.domain.markers.curves import (
     numbers,
     snap,
     sweep,
+    total,
 )
 
 BOTH = pytest.mark.parametrize("modality", Modality)
@@ -61,6 +63,50 @@ def test_noise_alone_is_no_response(modality: Modality, noise_uv: float) -> None
         found = marking(sweep(noise(noise_uv, seed), modality=modality), modality)
         assert found.response is NO_RESPONSE
         assert found.errors == {}
+
+
+@pytest.mark.parametrize(
+    ("modality", "noise_uv"),
+    [*((MOTOR, level) for level in (60.0, 200.0, 500.0)), *((SENSORY, level) for level in (3.0, 10.0, 30.0))],
+)
+def test_noise_that_could_hide_a_response_is_not_called_none(modality: Modality, noise_uv: float) -> None:
+    for seed in SEEDS:
+        found = marking(sweep(noise(noise_uv, seed), modality=modality), modality)
+        assert found.response is None
+        assert numbers(found).keys() <= {"too_noisy", "uncertain_response"}
+
+
+@BOTH
+def test_what_is_called_none_could_not_have_been_as_high_as_what_must_be_seen(modality: Modality) -> None:
+    height_uv = SETTINGS.scale(modality).seen_uv
+    response = {MOTOR: cmap, SENSORY: snap}[modality]
+    levels_uv = {MOTOR: (20.0, 30.0, 40.0, 60.0, 100.0), SENSORY: (0.7, 1.0, 1.4, 2.0, 4.0)}[modality]
+    sampling = replace(SAMPLING[modality], start_ms=-2.0)
+    waves = (
+        sweep(response(peak_uv=height_uv), noise(level, seed), modality=modality, sampling=sampling)
+        for level in levels_uv
+        for seed in SEEDS
+    )
+
+    missed = [wave for wave in waves if marking(wave, modality).response is NO_RESPONSE]
+
+    assert len(missed) <= 2  # of 200; 60 when noise is not asked about
+
+
+@pytest.mark.parametrize("noise_uv", [200.0, 300.0, 500.0])
+def test_a_high_response_in_loud_noise_is_marked(noise_uv: float) -> None:
+    for seed in SEEDS:
+        wave = cmap(peak_uv=12.0 * noise_uv, begin_ms=6.0)
+        found = marking(sweep(wave, noise(noise_uv, seed), sampling=replace(SAMPLING[MOTOR], end_ms=20.0)))
+        assert isinstance(found.response, MotorMarks)
+        assert found.response.peak_latency_ms == pytest.approx(8.5, abs=0.7)
+
+
+@pytest.mark.parametrize("noise_uv", [6.0, 10.0])
+def test_a_snap_in_loud_noise_is_not_called_none(noise_uv: float) -> None:
+    for seed in SEEDS:
+        found = marking(sweep(snap(peak_uv=20.0), noise(noise_uv, seed), modality=SENSORY), SENSORY)
+        assert found.response is not NO_RESPONSE
 
 
 @pytest.mark.parametrize(
@@ -150,6 +196,63 @@ def test_an_artefact_and_the_recovery_from_it_are_no_response(
     )
 
     assert found == {}
+
+
+SLOW_MS = (2.0, 3.0, 5.0, 8.0, 12.0, 20.0)
+TAILS_UV = (-8000.0, -2000.0, -500.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0)
+
+
+@BOTH
+@pytest.mark.parametrize("decay_ms", SLOW_MS)
+def test_a_slow_tail_of_the_artefact_is_never_marked(modality: Modality, decay_ms: float) -> None:
+    for seed, height_uv in enumerate(TAILS_UV):
+        for end_ms in (SAMPLING[modality].end_ms, 20.0):
+            tail = artefact(0.2 * PART[modality] * height_uv if modality is SENSORY else height_uv, decay_ms)
+            sampling = replace(SAMPLING[modality], start_ms=-2.0, end_ms=end_ms)
+            alone = sweep(tail, noise(USUAL_NOISE_UV[modality], seed), modality=modality, sampling=sampling)
+            assert marking(alone, modality).response in {None, NO_RESPONSE}
+
+
+def two_tails(seed: int, part: float) -> Curve:
+    """Two tails of either sign, of up to 8 mV and 20 ms."""
+    draw = np.random.default_rng(seed)
+    quick_ms, slow_ms = np.exp(draw.uniform(np.log((0.5, 2.0)), np.log((10.0, 20.0))))
+    heights = part * draw.choice([-1.0, 1.0], 2) * np.exp(draw.uniform(np.log(300.0), np.log(8000.0), 2))
+    return total(artefact(heights[0], quick_ms), artefact(heights[1], slow_ms))
+
+
+@BOTH
+def test_hardly_ever_are_two_slow_tails_marked(modality: Modality) -> None:
+    part = {MOTOR: 1.0, SENSORY: 0.01}[modality]
+    alone = (
+        sweep(two_tails(seed, part), noise(USUAL_NOISE_UV[modality], seed), modality=modality)
+        for seed in range(200)
+    )
+
+    marked = [one for one in alone if marking(one, modality).response not in {None, NO_RESPONSE}]
+
+    assert len(marked) <= 1  # a quarter of them when a tail may last no longer than 3 ms
+
+
+@pytest.mark.parametrize("decay_ms", SLOW_MS)
+@pytest.mark.parametrize("begin_ms", [3.5, 7.0])
+def test_a_response_on_a_slow_tail_is_not_called_none(decay_ms: float, begin_ms: float) -> None:
+    for seed, height_uv in enumerate(TAILS_UV):
+        for peak_uv in (400.0, 1000.0, 8000.0):
+            wave = cmap(peak_uv=peak_uv, begin_ms=begin_ms)
+            assert marking(sweep(wave, artefact(height_uv, decay_ms), noise(5.0, seed))).response is not (
+                NO_RESPONSE
+            )
+
+
+@pytest.mark.parametrize("decay_ms", SLOW_MS)
+@pytest.mark.parametrize("height_uv", [-2000.0, -1000.0, 1000.0, 2000.0])
+def test_a_usual_response_on_a_slow_tail_is_marked(decay_ms: float, height_uv: float) -> None:
+    found = marking(sweep(cmap(begin_ms=5.0), artefact(height_uv, decay_ms), noise(5.0))).response
+
+    assert isinstance(found, MotorMarks)
+    assert found.peak_latency_ms == pytest.approx(7.5, abs=0.2)
+    assert found.amplitude_mv == pytest.approx(8.0, rel=0.1)
 
 
 @BOTH

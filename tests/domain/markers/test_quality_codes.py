@@ -22,6 +22,7 @@ from tests.domain.markers.curves import (
     cmap,
     cut_off,
     drift,
+    half_wave,
     hum,
     marking,
     negated,
@@ -66,6 +67,16 @@ SHOWN = {
     "mains": (sweep(cmap(), NOISE, hum(15.0), sampling=LONG), 15.0, 0.75),
     "low_signal_to_noise": (sweep(cmap(peak_uv=200.0), noise(40.0)), 12.0, 4.0),
     "uncertain_response": (sweep(cmap(peak_uv=75.0), NOISE), 75.0 / 5.0, 7.0),
+    "uncertain_onset": (
+        sweep(
+            cmap(peak_uv=1000.0, negative_ms=12.0),
+            noise(60.0, 2),
+            sampling=replace(SAMPLING[MOTOR], start_ms=-2.0),
+        ),
+        0.5,
+        0.2,
+    ),
+    "too_noisy": (sweep(noise(100.0)), 12.0 * 100.0 / 20**0.5, 30.0),  # of a mean of 1 ms
     "sweep_ends_before_return": (ending(6.5), 1.0, 0.3),
     "sweep_ends_before_peak": (ending(4.9), 4.9, 0.3),
     "wrong_polarity": (negated(sweep(cmap(), NOISE)), 8000.0, 40.0),
@@ -84,9 +95,20 @@ SHOWN = {
         0.952 * 70.0,  # from 1 % of the peak on
         1.5,
     ),
+    "later_wave": (
+        sweep(
+            cmap(peak_uv=2000.0),
+            half_wave(8000.0, 25.0, 80.0),
+            NOISE,
+            sampling=replace(SAMPLING[MOTOR], end_ms=148.0),
+        ),
+        8000.0,
+        2500.0,  # of so slow a wave a drift explains a part
+    ),
     "impossible_response": (replace(sweep(cmap(), NOISE), microvolts_per_count=100.0), None, 0.0),
 }
 UNMARKED = {
+    "too_noisy",
     "all_clipped",
     "sweep_ends_before_peak",
     "wrong_polarity",
@@ -105,6 +127,9 @@ UNITS = {
     "mains": "uV",
     "low_signal_to_noise": None,
     "uncertain_response": None,
+    "uncertain_onset": "ms",
+    "too_noisy": "uV",
+    "later_wave": "uV",
     "sweep_ends_before_return": "ms",
     "sweep_ends_before_peak": "ms",
     "wrong_polarity": "uV",

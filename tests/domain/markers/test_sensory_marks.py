@@ -13,6 +13,7 @@ from tests.domain.markers.curves import (
     SENSORY,
     artefact,
     bell,
+    cmap,
     drift,
     known,
     marking,
@@ -99,3 +100,33 @@ def test_the_responses_of_virtual_patients_are_marked_at_their_peaks_or_called_u
         else:
             assert found.response is None
             assert "uncertain_response" in numbers(found)
+
+
+@pytest.mark.parametrize("muscle_uv", [30.0, 100.0, 300.0])
+@pytest.mark.parametrize("peak_uv", [8.0, 15.0, 30.0])
+def test_a_snap_before_a_larger_wave_of_a_muscle_is_the_one_that_is_marked(
+    peak_uv: float, muscle_uv: float
+) -> None:
+    wave, muscle = snap(peak_uv=peak_uv), cmap(peak_uv=muscle_uv, begin_ms=4.5, negative_ms=7.0)
+    for seed in range(10):
+        both = marking(sweep(wave, muscle, noise(0.3, seed), modality=SENSORY), SENSORY)
+        assert misses(both, {"amplitude_uv": peak_uv, "peak_latency_ms": 3.1}, within=5.0) == {}
+        assert numbers(both).keys() & {"later_wave", "dispersed"}
+
+
+@pytest.mark.parametrize("muscle_uv", [100.0, 300.0])
+@pytest.mark.parametrize("begin_ms", [0.5, 2.5, 4.5])
+def test_the_wave_of_a_muscle_alone_is_no_snap(muscle_uv: float, begin_ms: float) -> None:
+    muscle = cmap(peak_uv=muscle_uv, begin_ms=begin_ms, negative_ms=7.0)
+    for seed in range(10):
+        alone = marking(sweep(muscle, noise(0.3, seed), modality=SENSORY), SENSORY)
+        assert alone.response is None
+
+
+@pytest.mark.parametrize("noise_uv", [2.0, 4.0, 6.0])
+def test_noise_on_the_flank_never_makes_an_onset_unsure_by_more_than_the_sweep_is_long(
+    noise_uv: float,
+) -> None:
+    for seed in range(60):
+        found = marking(sweep(snap(peak_uv=15.0), noise(noise_uv, seed), modality=SENSORY), SENSORY)
+        assert found.errors.get("onset_latency_ms", 0.0) < 20.0
