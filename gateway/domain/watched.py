@@ -20,18 +20,15 @@ _ABSENT: Final = "response_absent"
 def watched(nerve_recordings: Iterable[Evoked], anatomy: Anatomy, thresholds: Thresholds) -> list[Evoked]:
     """The recordings of one nerve and side; one whose sweep ended too early shows nothing."""
     entries = list(nerve_recordings)
-    return [
-        _unseen(entry, entry.watched_ms)
-        if entry.watched_ms is not None
-        and entry.graded is NO_RESPONSE
-        and entry.marked_by == "gateway"
-        and entry.watched_ms < _latest_ms(entry.recording, entries, anatomy, thresholds)
-        else entry
-        for entry in entries
-    ]
+    return [_seen(entry, entries, anatomy, thresholds) for entry in entries]
 
 
-def _unseen(entry: Evoked, ends_ms: float) -> Evoked:
+def _seen(entry: Evoked, nerve: Sequence[Evoked], anatomy: Anatomy, thresholds: Thresholds) -> Evoked:
+    ends_ms = entry.watched_ms
+    if ends_ms is None or entry.graded is not NO_RESPONSE or entry.marked_by != "gateway":
+        return entry
+    if ends_ms >= _latest_ms(entry.recording, nerve, anatomy, thresholds):
+        return entry
     others = (quality for quality in entry.quality if quality.name != _ABSENT)
     quality = (Quality("sweep_ends_before_response", ends_ms), *others)
     return replace(entry, graded=None, gateway=None, quality=quality)

@@ -1,4 +1,4 @@
-"""The outbox and ledger: one row a result and sink, from stored to answered, never deleted on the way.
+"""The outbox: one row a result and sink, from stored to answered, never deleted on the way.
 
 Results are stored in one transaction with the fact they follow from, so a crash leaves either both or
 neither. A row leaves `pending` only on the right acknowledgement, or with a reason. MQTT events get their
@@ -317,7 +317,7 @@ def _store_events(
 
 
 _ABANDONED: Final = """
-    SELECT sink, count(*) FROM outbox WHERE state = 'pending' AND state <> 'delivered'
+    SELECT sink, count(*) FROM outbox WHERE state = 'pending'
         AND sink NOT IN (SELECT value FROM json_each(?)) GROUP BY sink
 """
 
